@@ -1,0 +1,179 @@
+/* What is on disk, before anything is changed: so that a refusal leaves everything as it was found. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "journal/journal_internal.h"
+
+static void visit_name(void *context, const char *name) {
+    struct buffer *numbers = context;
+    char expected[SEGMENT_PATH_BYTES];
+    uint64_t number = strtoull(name, NULL, 10); /* wrong for other names, which the comparison below drops */
+    segment_path(expected, number, "");
+    if (number >= 1 && strcmp(expected + strlen("journal/"), name) == 0) buffer_put_u64(numbers, number);
+}
+
+static enum status inspect_names(struct journal *journal, struct failure *failure) {
+    const struct files *files = &journal->files;
+    struct buffer numbers = {0};
+    enum status status = files->list(files->self, "journal", visit_name, &numbers, failure);
+    if (status == STATUS_OK) {
+        journal->segment_count = numbers.len / 8;
+        journal->segments = memory_allocate_zeroed(journal->segment_count, sizeof journal->segments[0]);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < journal->segment_count; i++) {
+        uint64_t number = get_u64(numbers.at + 8 * i);
+        journal->segments[i].number = number;
+        if (i == 0) continue;
+        uint64_t before = journal->segments[i - 1].number;
+        CHECK(number > before); /* names come ascending, and these are of one length */
+        if (number != before + 1) {
+            char missing[SEGMENT_PATH_BYTES];
+            segment_path(missing, before + 1, "");
+            status = failure_set(failure, STATUS_CORRUPT, "%s is missing, and segments before and after it are there", missing);
+        }
+    }
+    buffer_fini(&numbers);
+    return status;
+}
+
+/* Sets the end of the records to where the footer begins, and journal->end to the footer's state. */
+static enum status inspect_footer(struct journal *journal, struct segment_reader *reader, const struct segment_header *header,
+                                  struct segment_place *place, struct buffer *footer_state, struct failure *failure) {
+    struct bytes view;
+    uint32_t length, found;
+    if (reader->size < header->length + FOOTER_TRAILER_BYTES)
+        return segment_damaged(failure, reader->path, reader->size, "the segment is sealed, but its footer is missing");
+    uint64_t trailer_at = reader->size - FOOTER_TRAILER_BYTES;
+    enum status status = segment_reader_view(reader, trailer_at, FOOTER_TRAILER_BYTES, &view, failure);
+    if (status != STATUS_OK) return status;
+    if (!segment_footer_length(view.at, &length) || length > reader->size - header->length)
+        return segment_damaged(failure, reader->path, trailer_at, "the segment is sealed, but its footer is missing");
+    place->records_end = reader->size - length;
+    status = segment_reader_view(reader, place->records_end, length, &view, failure);
+    if (status != STATUS_OK) return status;
+    struct bytes state_bytes;
+    if (!segment_footer_decode(view, header, &found, &journal->end, &state_bytes) || found != length)
+        return segment_damaged(failure, reader->path, place->records_end, "the footer's CRC-32C does not match");
+    buffer_clear(footer_state);
+    buffer_append_bytes(footer_state, state_bytes);
+    return STATUS_OK;
+}
+
+/* Whether a record or a footer of this log begins anywhere behind `from`: then the bytes at `from` were once durable, since
+ * no byte of a record is written before the one ahead of it was synced. Records begin at multiples of 8. */
+static enum status find_valid_behind(struct segment_reader *reader, const struct segment_header *header, uint64_t from,
+                                     uint64_t next_record, bool *found, uint64_t *tail_end, struct failure *failure) {
+    *found = false;
+    *tail_end = from;
+    struct buffer whole = {0};
+    enum status status = STATUS_OK;
+    /* The tail at once: one segment, or one record if that is larger. */
+    uint64_t len = reader->size - from;
+    uint8_t *at = buffer_reserve(&whole, len);
+    size_t got = 0;
+    if (len > 0) status = reader->files->read(reader->file, from, at, len, &got, failure);
+    for (size_t i = got; status == STATUS_OK && i > 0; i--) {
+        if (at[i - 1] == 0) continue;
+        *tail_end = from + i;
+        break;
+    }
+    for (size_t i = RECORD_ALIGNMENT; status == STATUS_OK && i < got && !*found; i += RECORD_ALIGNMENT) {
+        struct bytes rest = {at + i, got - i};
+        if (rest.len < 4 || get_u32(rest.at) == 0) continue;
+        uint64_t number;
+        uint32_t length;
+        if (record_checksum_right(rest, reader->seed, &number) && number >= next_record) *found = true;
+        if (segment_footer_decode(rest, header, &length, NULL, NULL)) *found = true;
+    }
+    buffer_fini(&whole);
+    return status;
+}
+
+/* Behind the last good record: a clean end, a footer that was about to seal, a torn tail, or damage. */
+static enum status inspect_tail(struct journal *journal, struct segment_reader *reader, const struct segment_header *header,
+                                const char *why, struct failure *failure) {
+    struct bytes view;
+    uint64_t from = reader->at;
+    enum status status = segment_reader_view(reader, from, SEGMENT_HEADER_BYTES_MAX, &view, failure);
+    if (status != STATUS_OK) return status;
+    uint32_t footer_length;
+    if (segment_footer_decode(view, header, &footer_length, NULL, NULL)) from += footer_length;
+    bool found;
+    uint64_t tail_end;
+    status = find_valid_behind(reader, header, from, journal->end.next_record, &found, &tail_end, failure);
+    if (status != STATUS_OK) return status;
+    if (found) return segment_damaged(failure, reader->path, from, why);
+    journal->torn_from = from;
+    journal->torn_to = tail_end;
+    return STATUS_OK;
+}
+
+static enum status inspect_unsealed(struct journal *journal, struct segment_reader *reader,
+                                    const struct segment_header *header, struct segment_place *place,
+                                    struct failure *failure) {
+    for (;;) {
+        uint64_t at = reader->at;
+        struct journal_record *record;
+        int flaw = RECORD_ABSENT;
+        enum status status = segment_reader_record(reader, &record, &flaw, failure);
+        if (status != STATUS_OK && status != STATUS_END && status != STATUS_CORRUPT) return status;
+        if (status == STATUS_OK) {
+            const char *place_flaw = log_state_apply(&journal->end, record);
+            journal_record_release(record);
+            if (place_flaw == NULL) continue;
+            /* Its checksums are right: no torn write makes such a record. */
+            return segment_damaged(failure, reader->path, at, place_flaw);
+        }
+        const char *why = record_flaw_text((enum record_flaw)flaw);
+        if (status == STATUS_CORRUPT && flaw == RECORD_MALFORMED) return segment_damaged(failure, reader->path, at, why);
+        place->records_end = at;
+        return inspect_tail(journal, reader, header, why, failure);
+    }
+}
+
+static enum status inspect_segment(struct journal *journal, size_t index, struct buffer *footer_state,
+                                   struct failure *failure) {
+    struct segment_place *place = &journal->segments[index];
+    bool last = index + 1 == journal->segment_count;
+    struct segment_reader reader;
+    struct segment_header header;
+    struct bytes state_bytes;
+    enum status status = segment_reader_open(&reader, &journal->files, place->number, failure);
+    if (status != STATUS_OK) return status;
+    status = segment_reader_header(&reader, &header, &journal->end, &state_bytes, failure);
+    if (status == STATUS_OK) {
+        if (index == 0) journal->log = header.log;
+        place->sealed = header.sealed;
+        if (header.number != place->number)
+            status = segment_damaged(failure, reader.path, 56, "the header names another segment");
+        else if (!log_identity_equal(&header.log, &journal->log))
+            status = segment_damaged(failure, reader.path, 24, "the segment is of another log than those before it");
+        else if (index > 0 && !bytes_equal(state_bytes, buffer_view(footer_state)))
+            status = segment_damaged(failure, reader.path, SEGMENT_FIXED_BYTES,
+                                     "the segment does not begin where the one before it ends");
+        else if (!last && !header.sealed)
+            status = segment_damaged(failure, reader.path, SEGMENT_MARK_AT,
+                                     "the segment is not sealed, but another one follows it");
+        else if (header.sealed)
+            status = inspect_footer(journal, &reader, &header, place, footer_state, failure);
+        else
+            status = inspect_unsealed(journal, &reader, &header, place, failure);
+    }
+    segment_reader_close(&reader);
+    return status;
+}
+
+enum status journal_inspect(struct journal *journal, struct failure *failure) {
+    enum status status = inspect_names(journal, failure);
+    struct buffer footer_state = {0};
+    for (size_t i = 0; status == STATUS_OK && i < journal->segment_count; i++)
+        status = inspect_segment(journal, i, &footer_state, failure);
+    buffer_fini(&footer_state);
+    if (status != STATUS_OK || journal->segment_count == 0) return status;
+    journal->seed = log_seed(&journal->log);
+    journal->last_number = journal->segments[journal->segment_count - 1].number;
+    return STATUS_OK;
+}

@@ -1,0 +1,103 @@
+/* journal.h: the durable, append-only, partitioned log: the only truth.
+ *
+ * One physical log per node in segment files `journal/NNNNNNNNNNNNNNNNNNNN.seg`. A commit is one record with the sub-blocks
+ * of all partitions, one CRC-32C, one sync; no byte of the next record is written before the sync returned. Bytes:
+ * docs/format/journal.md.
+ *
+ * Life: OPENED -> (replay until STATUS_END) -> REPLAYED -> journal_start -> WRITING -> journal_close (seals).
+ *       any -> FAILED after an error of write or sync: then only journal_destroy is allowed (I3: what a failed sync left on
+ *       disk is unknown, so stop, restart, recover).
+ * One thread at a time. Nothing of it is read, counted or acknowledged before it is durable.
+ */
+#pragma once
+
+#include "journal/arrival.h"
+#include "journal/columns.h"
+#include "journal/record.h"
+#include "rules/watermark.h"
+#include "seam/files.h"
+#include "seam/random.h"
+
+struct journal;
+
+/* A proposal for the rules: what was given replaces what is in force; unset (has_* false) changes nothing. On a new journal
+ * unset means the default: delay 15 s, lateness 24 h, horizon lateness + 60 s, skew 60 s, partitions 4, content identity. */
+struct rules_proposal {
+    bool has_delay, has_lateness, has_horizon, has_max_skew, has_partitions, has_identity_mode;
+    int64_t delay_ms, lateness_ms, horizon_ms, max_skew_ms;
+    uint32_t partition_count;
+    uint8_t identity_mode;
+};
+
+struct journal_options {
+    const struct files *files;
+    const struct random *random;
+    struct rules_proposal proposal;
+    uint64_t segment_bytes; /* a new segment begins when the next record would pass this; a larger record gets its own */
+    /* For each partition, the offset up to which another store already counted (NULL: none). A journal whose valid part
+     * ends below that has lost acknowledged clicks: refused. */
+    const struct journal_offset *counted_below;
+    uint32_t counted_below_count;
+    const uint8_t *expected_uuid; /* 16 bytes or NULL: another log's uuid is refused */
+};
+
+struct journal_uuid {
+    uint8_t at[16];
+};
+
+/* Creates the log if the directory has none (uuid and identity key from `random`), else looks at every segment's header and
+ * footer, copies the unsealed one to a new file and syncs it, and moves a torn tail to `*.torn`. Refuses with
+ * - STATUS_CORRUPT: damage in a sealed segment, damage followed by a valid record, a log that ends below `counted_below`;
+ *   the failure names file and byte offset; nothing on disk was changed;
+ * - STATUS_BAD_CONFIG: the proposal contradicts itself or the journal (partition count), with both values;
+ * - STATUS_IO_ERROR, STATUS_NO_SPACE. */
+enum status journal_open(const struct journal_options *options, struct journal **out, struct failure *failure) MUST_USE;
+
+/* The next record of the log, from its beginning, verified (CRC and personal digests, number, offsets, arrival), with one
+ * reference for the caller. STATUS_END after the last; STATUS_CORRUPT with file and offset. */
+enum status journal_replay_next(struct journal *journal, struct journal_record **out, struct failure *failure) MUST_USE;
+
+/* After STATUS_END of the replay: appends a `rules` record if the log is new or the proposal changes them. `*out` is that
+ * record, or NULL. */
+enum status journal_start(struct journal *journal, struct wall_time wall, struct mono_time mono, struct journal_record **out,
+                          struct failure *failure) MUST_USE;
+
+/* One caller's clicks and counts. The columns are read, not kept. */
+struct journal_batch {
+    struct columns *columns; /* partition_count of them */
+    struct intake_counts counts;
+    struct wall_time arrival_floor; /* the latest `now` that one of its lines was checked against */
+};
+
+/* Writes the batches and the ticks that are due as one record and syncs it. After STATUS_OK all of it is durable and `*out`
+ * is the record with one reference for the caller, or NULL when there was nothing to write (no batches, no tick due).
+ * STATUS_AGAIN: the clock is not to be trusted now (I8): nothing was written. Other errors: the journal is FAILED and
+ * whether the record is durable is unknown. */
+enum status journal_commit(struct journal *journal, const struct journal_batch *const *batches, size_t batch_count,
+                           struct wall_time wall, struct mono_time mono, struct journal_record **out,
+                           struct failure *failure) MUST_USE;
+
+/* Seals the open segment with its footer and syncs. The journal is closed and destroyed, also on errors. */
+enum status journal_close(struct journal *journal, struct failure *failure) MUST_USE;
+/* Lets go without writing anything: what a crash does. */
+void journal_destroy(struct journal *journal);
+
+const struct rules *journal_rules(const struct journal *journal);
+const struct identity_key *journal_identity_key(const struct journal *journal);
+struct journal_uuid journal_uuid(const struct journal *journal);
+/* The offset that the partition's next record will take: the durable end. */
+struct journal_offset journal_end(const struct journal *journal, uint32_t partition);
+const struct watermark *journal_watermark(const struct journal *journal, uint32_t partition);
+/* Of the whole log so far. accepted = clicks in it. */
+struct journal_totals {
+    uint64_t received, accepted, rejected_by[REJECT_CODES];
+    uint64_t records, bytes, segments, syncs, torn_bytes;
+};
+struct journal_totals journal_totals(const struct journal *journal);
+/* Where the torn tail was put, or NULL. */
+const char *journal_torn_path(const struct journal *journal);
+
+/* Parses and verifies one segment in memory (golden files, fuzzing, offline tools): calls `visit` with each record.
+ * STATUS_CORRUPT with the offset of the first bad byte's record in `failure`. */
+enum status segment_read(struct bytes segment, void (*visit)(void *context, struct journal_record *record), void *context,
+                         struct failure *failure) MUST_USE;

@@ -1,0 +1,85 @@
+/* segment.h (inside journal/): a segment file: its header, its footer, and reading it in large pieces. */
+#pragma once
+
+#include "journal/state.h"
+#include "seam/files.h"
+
+enum {
+    SEGMENT_VERSION = 1,
+    FOOTER_VERSION = 1,
+    SEGMENT_FIXED_BYTES = 72,   /* of the header, before the state */
+    SEGMENT_MARK_AT = 16,       /* the seal mark's byte, not under the header's CRC */
+    SEGMENT_MARK_OPEN = 0,      /* records may be appended */
+    SEGMENT_MARK_SEALED = 0x5A, /* four bits away from open: no single flip makes one of the other */
+    SEGMENT_PAGE_BYTES = 4096,
+    SEGMENT_HEADER_BYTES_MAX = 64 * 1024, /* also of a footer; with 64 partitions and full guard lists 29 KB */
+    SEGMENT_PATH_BYTES = 96,
+};
+
+/* What never changes in the life of a log. */
+struct log_identity {
+    uint8_t uuid[16];
+    struct identity_key key;
+    uint32_t canonical_version;
+    uint32_t partition_count;
+};
+bool log_identity_equal(const struct log_identity *a, const struct log_identity *b);
+/* Every CRC of a record and footer starts from this: neither another log's record nor bytes that a client planted in a click
+ * can pass for a record of this log. */
+uint32_t log_seed(const struct log_identity *log);
+
+struct segment_header {
+    struct log_identity log;
+    uint64_t number;
+    uint32_t length;
+    bool sealed;
+};
+
+/* journal/NNNNNNNNNNNNNNNNNNNN.seg and what `suffix` adds. */
+void segment_path(char path[SEGMENT_PATH_BYTES], uint64_t number, const char *suffix);
+/* The state is that before the segment's first record. */
+void segment_header_encode(const struct log_identity *log, uint64_t number, const struct log_state *state,
+                           struct buffer *out);
+/* `state_bytes` views the encoded state. STATUS_CORRUPT; STATUS_UNSUPPORTED for another format version, naming both. */
+enum status segment_header_decode(struct bytes bytes, const char *path, struct segment_header *header,
+                                  struct log_state *state, struct bytes *state_bytes, struct failure *failure) MUST_USE;
+
+/* The state is that after the segment's last record. */
+void segment_footer_encode(const struct log_identity *log, uint64_t number, const struct log_state *state,
+                           struct buffer *out);
+/* Whether a right footer of the segment begins `bytes`; `length` and `state` (may be NULL) are then filled in. */
+bool segment_footer_decode(struct bytes bytes, const struct segment_header *header, uint32_t *length,
+                           struct log_state *state, struct bytes *state_bytes);
+enum { FOOTER_TRAILER_BYTES = 8 }; /* u32 length, u32 magic: how a footer is found from the end of a file */
+bool segment_footer_length(const uint8_t trailer[FOOTER_TRAILER_BYTES], uint32_t *length);
+/* Room that a footer needs at most. */
+uint64_t segment_footer_bytes_max(uint32_t partition_count);
+
+/* "PATH is damaged at byte AT: WHY" */
+enum status segment_damaged(struct failure *failure, const char *path, uint64_t at, const char *why);
+
+/* Reads forward. Memory: the window, and each record in memory of its own. */
+struct segment_reader {
+    const struct files *files;
+    struct file *file;
+    char path[SEGMENT_PATH_BYTES];
+    uint64_t size;
+    uint64_t at;  /* where the next record begins */
+    uint64_t end; /* of the records: none is read past it */
+    uint32_t seed;
+    uint64_t window_at;
+    struct buffer window;
+};
+enum status segment_reader_open(struct segment_reader *reader, const struct files *files, uint64_t number,
+                                struct failure *failure) MUST_USE;
+void segment_reader_attach(struct segment_reader *reader, const struct files *files, struct file *file, uint64_t size);
+void segment_reader_close(struct segment_reader *reader);
+/* Up to `len` (<= 1 MiB) bytes at `at`, fewer at the end of the file; valid until the next call. */
+enum status segment_reader_view(struct segment_reader *reader, uint64_t at, size_t len, struct bytes *out,
+                                struct failure *failure) MUST_USE;
+enum status segment_reader_header(struct segment_reader *reader, struct segment_header *header, struct log_state *state,
+                                  struct bytes *state_bytes, struct failure *failure) MUST_USE;
+/* The record at `reader->at`, which moves behind it. STATUS_END at `reader->end`; STATUS_CORRUPT: `*flaw` says why (an enum
+ * record_flaw), `at` stays, `failure` is not filled in: the caller knows what it means. */
+enum status segment_reader_record(struct segment_reader *reader, struct journal_record **out, int *flaw,
+                                  struct failure *failure) MUST_USE;
