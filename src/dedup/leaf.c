@@ -1,0 +1,119 @@
+#include "dedup/leaf.h"
+
+#include "base/check.h"
+
+enum { TAG_HALF_BITS = 16 };
+#define LEAF_VALUE_MAX ((UINT64_C(1) << 47) - 1)
+
+static bool slot_is_empty(const struct leaf_slot *slot) {
+    return slot->offset_tag == 0;
+}
+
+static int64_t slot_bound_ms(const struct leaf_slot *slot) {
+    return (int64_t)(slot->bound_tag >> TAG_HALF_BITS);
+}
+
+static bool slot_is_forgotten(const struct leaf_slot *slot, struct event_time d) {
+    return slot_bound_ms(slot) <= d.ms;
+}
+
+static bool slot_holds(const struct leaf_slot *slot, struct identity identity) {
+    return slot->high == identity.high && slot->low == identity.low;
+}
+
+static struct leaf_slot slot_of(const struct dedup_entry *entry) {
+    CHECKF(entry->offset.at <= LEAF_VALUE_MAX, "offset %llu", (unsigned long long)entry->offset.at);
+    CHECKF(entry->bound.ms >= 0 && (uint64_t)entry->bound.ms <= LEAF_VALUE_MAX, "bound %lld", (long long)entry->bound.ms);
+    return (struct leaf_slot){
+        .low = entry->identity.low,
+        .high = entry->identity.high,
+        .offset_tag = (entry->offset.at + 1) << TAG_HALF_BITS | (entry->content_tag & UINT16_MAX),
+        .bound_tag = (uint64_t)entry->bound.ms << TAG_HALF_BITS | entry->content_tag >> TAG_HALF_BITS,
+    };
+}
+
+static struct dedup_entry slot_entry(const struct leaf_slot *slot) {
+    CHECK(!slot_is_empty(slot));
+    return (struct dedup_entry){
+        .identity = {.low = slot->low, .high = slot->high},
+        .content_tag = (uint32_t)(slot->bound_tag & UINT16_MAX) << TAG_HALF_BITS | (uint32_t)(slot->offset_tag & UINT16_MAX),
+        .offset = {(slot->offset_tag >> TAG_HALF_BITS) - 1},
+        .bound = {slot_bound_ms(slot)},
+    };
+}
+
+void leaf_init(struct leaf *leaf, struct leaf_slot *zeroed_slots, uint32_t depth, uint32_t full_at) {
+    CHECK(slot_is_empty(&zeroed_slots[0]));
+    *leaf = (struct leaf){.slots = zeroed_slots, .bound_min_ms = INT64_MAX, .full_at = full_at, .depth = depth};
+}
+
+static uint32_t slot_after(uint32_t at, uint32_t capacity) {
+    return at + 1 == capacity ? 0 : at + 1;
+}
+
+bool leaf_find(const struct leaf *leaf, uint32_t capacity, struct identity identity, struct event_time d,
+               struct dedup_entry *out) {
+    CHECK(leaf->count < capacity); /* so the walk ends at an empty slot */
+    uint32_t at = leaf_home(identity.high, capacity);
+    for (; !slot_is_empty(&leaf->slots[at]); at = slot_after(at, capacity)) {
+        const struct leaf_slot *slot = &leaf->slots[at];
+        if (slot_holds(slot, identity) && !slot_is_forgotten(slot, d)) {
+            *out = slot_entry(slot);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool leaf_insert(struct leaf *leaf, uint32_t capacity, const struct dedup_entry *entry, struct event_time d) {
+    CHECK(leaf->count < capacity);
+    uint32_t at = leaf_home(entry->identity.high, capacity);
+    for (; !slot_is_empty(&leaf->slots[at]); at = slot_after(at, capacity)) {
+        if (slot_is_forgotten(&leaf->slots[at], d)) break;
+        CHECK(!slot_holds(&leaf->slots[at], entry->identity)); /* I1: one live entry of an identity, never overwritten */
+    }
+    bool grows = slot_is_empty(&leaf->slots[at]);
+    leaf->slots[at] = slot_of(entry);
+    if (entry->bound.ms < leaf->bound_min_ms) leaf->bound_min_ms = entry->bound.ms;
+    if (grows) ++leaf->count;
+    CHECKF(leaf->count < capacity, "a leaf of %u slots is full: more was inserted than dedup_room allowed", capacity);
+    return grows;
+}
+
+/* Where a moved entry goes: the first empty slot from its home on. */
+static void leaf_place(struct leaf *leaf, uint32_t capacity, const struct leaf_slot *moved) {
+    CHECK(leaf->count + 1 < capacity);
+    uint32_t at = leaf_home(moved->high, capacity);
+    while (!slot_is_empty(&leaf->slots[at])) at = slot_after(at, capacity);
+    leaf->slots[at] = *moved;
+    ++leaf->count;
+    if (slot_bound_ms(moved) < leaf->bound_min_ms) leaf->bound_min_ms = slot_bound_ms(moved);
+}
+
+/* The walk begins behind an empty slot, so no run of occupied slots is entered in its middle: when an entry at slot s is
+ * taken out, everything between its home and s was placed again already, and the first empty slot from its home on is at
+ * or before s. So each entry moves towards its home or stays, and no entry is met twice. */
+uint32_t leaf_rebuild(struct leaf *leaf, uint32_t capacity, struct event_time d, struct leaf *upper) {
+    uint32_t dropped = 0, count_before = leaf->count, start = 0;
+    CHECK(count_before < capacity);
+    CHECK(upper == NULL || (upper->count == 0 && leaf->depth < 32));
+    uint32_t upper_bit = upper == NULL ? 0 : UINT32_C(1) << (31 - leaf->depth);
+    while (!slot_is_empty(&leaf->slots[start])) ++start;
+
+    leaf->count = 0;
+    leaf->bound_min_ms = INT64_MAX;
+    for (uint32_t at = slot_after(start, capacity); at != start; at = slot_after(at, capacity)) {
+        if (slot_is_empty(&leaf->slots[at])) continue;
+        struct leaf_slot moved = leaf->slots[at];
+        leaf->slots[at] = (struct leaf_slot){0};
+        if (slot_is_forgotten(&moved, d)) {
+            ++dropped;
+            continue;
+        }
+        bool goes_up = ((uint32_t)(moved.high >> 32) & upper_bit) != 0;
+        leaf_place(goes_up ? upper : leaf, capacity, &moved);
+    }
+    if (upper != NULL) upper->depth = ++leaf->depth;
+    CHECK(leaf->count + dropped + (upper == NULL ? 0 : upper->count) == count_before);
+    return dropped;
+}
