@@ -1,0 +1,284 @@
+#include "aggregate/aggregator.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+/* How far ahead of the click being judged memory is fetched. Far enough for a cache miss (about 100 ns), near enough that
+ * the lines are still there. */
+enum { PREFETCH_AHEAD = 8 };
+
+struct aggregator {
+    uint32_t partition;
+    struct ads *ads;
+    struct dedup *dedup;
+    struct aggregator_checkpoint counted_below;
+    struct verdict_listener listener;
+    struct journal_offset next;
+    struct rules rules;
+    struct watermark watermark;
+    struct verdict_totals totals;
+    struct journal_offset taken; /* the `to` of the last partial */
+    struct increment *increments;
+    size_t increment_count, increment_capacity;
+};
+
+void partial_fini(struct partial *partial) {
+    free(partial->increments);
+    *partial = (struct partial){0};
+}
+
+struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+                                     const struct aggregator_checkpoint *counted_below,
+                                     const struct verdict_listener *listener) {
+    struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
+    aggregator->partition = partition;
+    aggregator->ads = ads;
+    aggregator->dedup = dedup_create(dedup_memory_bytes);
+    aggregator->counted_below = *counted_below;
+    if (listener != NULL) aggregator->listener = *listener;
+    aggregator->taken = counted_below->offset;
+    watermark_init(&aggregator->watermark);
+    return aggregator;
+}
+
+void aggregator_destroy(struct aggregator *aggregator) {
+    dedup_destroy(aggregator->dedup);
+    free(aggregator->increments);
+    free(aggregator);
+}
+
+/* One click of a block, with what is needed of it. */
+struct judged_click {
+    struct identity identity;
+    struct event_time time;
+    uint32_t content_tag;
+    uint16_t country;
+    bool has_event_id;
+};
+
+static struct identity block_identity(const struct click_block *block, uint32_t index) {
+    const uint8_t *at = block->identities + (size_t)index * sizeof(struct identity);
+    return (struct identity){.low = get_u64(at), .high = get_u64(at + 8)};
+}
+
+static struct judged_click block_click(const struct click_block *block, uint32_t index) {
+    return (struct judged_click){
+        .identity = block_identity(block, index),
+        .time = {(int64_t)get_u64(block->times + (size_t)index * 8)},
+        .content_tag = get_u32(block->content_tags + (size_t)index * 4),
+        .country = get_u16(block->countries + (size_t)index * 2),
+        .has_event_id = block->event_id_lengths[index] > 0,
+    };
+}
+
+/* I1, then I6, in their order. */
+static enum verdict judge(struct aggregator *aggregator, const struct judged_click *click, struct journal_offset offset) {
+    const struct watermark *watermark = &aggregator->watermark;
+    struct dedup_entry first;
+    if (dedup_find(aggregator->dedup, click->identity, watermark->d, &first)) {
+        CHECK(first.offset.at < offset.at && first.bound.ms > watermark->d.ms);
+        return first.content_tag == click->content_tag ? VERDICT_DUPLICATE : VERDICT_CONFLICT;
+    }
+    struct dedup_entry entry = {
+        .identity = click->identity,
+        .content_tag = click->content_tag,
+        .offset = offset,
+        .bound = event_time_max(click->time, watermark->w),
+    };
+    dedup_insert(aggregator->dedup, &entry, watermark->d);
+    return minute_end(minute_of(click->time)).ms <= watermark->s.ms ? VERDICT_TOO_LATE : VERDICT_COUNTED;
+}
+
+static void add_verdict(struct verdict_totals *totals, enum verdict verdict, bool by_content) {
+    switch (verdict) {
+    case VERDICT_COUNTED:
+        totals->counted++;
+        return;
+    case VERDICT_DUPLICATE:
+        totals->duplicate++;
+        totals->duplicate_content += by_content;
+        return;
+    case VERDICT_CONFLICT:
+        totals->conflict++;
+        return;
+    case VERDICT_TOO_LATE:
+        totals->too_late++;
+        return;
+    case VERDICT_INVALID:
+        totals->invalid++;
+        return;
+    }
+    CHECK_FAIL("verdict %d", (int)verdict);
+}
+
+static void push_increment(struct aggregator *aggregator, struct minute minute, uint32_t ad, uint16_t country) {
+    if (aggregator->increment_count == aggregator->increment_capacity) {
+        aggregator->increment_capacity = aggregator->increment_capacity * 2 + 1024;
+        aggregator->increments =
+            memory_resize(aggregator->increments, aggregator->increment_capacity * sizeof *aggregator->increments);
+    }
+    aggregator->increments[aggregator->increment_count++] = (struct increment){minute, ad, {country}};
+}
+
+/* The ad ids of a block, walked PREFETCH_AHEAD clicks ahead of the judging, so that their hashes are known in time. */
+struct ad_walk {
+    const struct click_block *block;
+    const uint8_t *at;
+    uint32_t index;
+    struct {
+        struct bytes id;
+        uint64_t hash;
+    } ring[PREFETCH_AHEAD];
+};
+
+static void ad_walk_ahead(struct ad_walk *walk, const struct ads *ads) {
+    if (walk->index >= walk->block->count) return;
+    struct bytes id = {walk->at, walk->block->ad_lengths[walk->index]};
+    uint64_t hash = ads_hash(id);
+    ads_prefetch(ads, hash);
+    walk->ring[walk->index % PREFETCH_AHEAD].id = id;
+    walk->ring[walk->index % PREFETCH_AHEAD].hash = hash;
+    walk->at += id.len;
+    walk->index++;
+}
+
+static void step_clicks(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival) {
+    const struct click_block *block = &sub_block->clicks;
+    struct ad_walk walk = {.block = block, .at = block->ad_bytes.at};
+    for (uint32_t i = 0; i < PREFETCH_AHEAD && i < block->count; i++) {
+        ad_walk_ahead(&walk, aggregator->ads);
+        dedup_prefetch(aggregator->dedup, block_identity(block, i));
+    }
+    for (uint32_t i = 0; i < block->count; i++) {
+        if (i + PREFETCH_AHEAD < block->count) dedup_prefetch(aggregator->dedup, block_identity(block, i + PREFETCH_AHEAD));
+        struct judged_click click = block_click(block, i);
+        struct journal_offset offset = {sub_block->first_offset.at + i};
+        enum verdict verdict = judge(aggregator, &click, offset);
+        add_verdict(&aggregator->totals, verdict, !click.has_event_id);
+        if (aggregator->listener.judged != NULL)
+            aggregator->listener.judged(aggregator->listener.self, aggregator->partition, offset, verdict);
+        if (verdict == VERDICT_COUNTED) {
+            struct minute minute = minute_of(click.time);
+            aggregator->totals.late_amended += minute_end(minute).ms <= aggregator->watermark.w.ms;
+            if (offset.at >= aggregator->counted_below.offset.at) {
+                uint32_t slot = i % PREFETCH_AHEAD;
+                uint32_t ad = ads_index(aggregator->ads, walk.ring[slot].id, walk.ring[slot].hash);
+                push_increment(aggregator, minute, ad, click.country);
+            }
+        }
+        ad_walk_ahead(&walk, aggregator->ads); /* into the slot that was just used */
+        watermark_click(&aggregator->watermark, &aggregator->rules, click.time, arrival, &click.identity);
+    }
+}
+
+/* At the checkpoint's offset, replay and store must tell the same story. */
+static enum status compare_with_checkpoint(const struct aggregator *aggregator, struct failure *failure) {
+    const struct aggregator_checkpoint *expected = &aggregator->counted_below;
+    if (aggregator->next.at < expected->offset.at || expected->offset.at == 0) return STATUS_OK;
+    if (aggregator->next.at == expected->offset.at && watermark_equal(&aggregator->watermark, &expected->watermark) &&
+        memcmp(&aggregator->totals, &expected->totals, sizeof aggregator->totals) == 0)
+        return STATUS_OK;
+    return failure_set(
+        failure, STATUS_CORRUPT,
+        "partition %u: the store's checkpoint at offset %llu is not what the journal gives (journal: %llu counted "
+        "at offset %llu, store: %llu); remove store/ and start again, and it is rebuilt from the journal",
+        aggregator->partition, (unsigned long long)expected->offset.at, (unsigned long long)aggregator->totals.counted,
+        (unsigned long long)aggregator->next.at, (unsigned long long)expected->totals.counted);
+}
+
+static enum status step_sub_block(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival,
+                                  struct failure *failure) {
+    switch ((enum sub_block_kind)sub_block->kind) {
+    case SUB_BLOCK_RULES:
+        aggregator->rules = sub_block->rules;
+        watermark_rules(&aggregator->watermark, &aggregator->rules);
+        return STATUS_OK;
+    case SUB_BLOCK_TICK:
+        watermark_tick(&aggregator->watermark, &aggregator->rules, sub_block->floor);
+        return STATUS_OK;
+    case SUB_BLOCK_CLICKS:
+        if (aggregator->rules.number == 0)
+            return failure_set(failure, STATUS_CORRUPT, "partition %u begins with clicks and not with rules",
+                               aggregator->partition);
+        if (dedup_room(aggregator->dedup) < sub_block->count) {
+            while (!dedup_purge_some(aggregator->dedup, aggregator->watermark.d)) continue;
+            if (dedup_room(aggregator->dedup) < sub_block->count)
+                return failure_set(failure, STATUS_FULL,
+                                   "partition %u remembers %llu identities and has no room for more: raise --dedup-memory",
+                                   aggregator->partition, (unsigned long long)dedup_usage(aggregator->dedup).entries);
+        }
+        step_clicks(aggregator, sub_block, arrival);
+        return STATUS_OK;
+    }
+    return failure_set(failure, STATUS_CORRUPT, "partition %u: sub-block kind %u is not known", aggregator->partition,
+                       sub_block->kind);
+}
+
+enum status aggregator_step(struct aggregator *aggregator, const struct journal_record *record, struct failure *failure) {
+    for (uint32_t i = 0; i < record->sub_block_count; i++) {
+        const struct sub_block *sub_block = &record->sub_blocks[i];
+        if (sub_block->partition != aggregator->partition) continue;
+        if (sub_block->first_offset.at != aggregator->next.at)
+            return failure_set(failure, STATUS_CORRUPT, "partition %u: record %llu goes on at offset %llu, expected %llu",
+                               aggregator->partition, (unsigned long long)record->number,
+                               (unsigned long long)sub_block->first_offset.at, (unsigned long long)aggregator->next.at);
+        bool was_below = aggregator->next.at < aggregator->counted_below.offset.at;
+        enum status status = step_sub_block(aggregator, sub_block, record->arrival, failure);
+        if (status != STATUS_OK) return status;
+        aggregator->next.at += sub_block->count;
+        /* I4, the partition law, against the journal's own count. */
+        CHECK(verdict_totals_clicks(&aggregator->totals) == aggregator->watermark.clicks);
+        if (was_below) status = compare_with_checkpoint(aggregator, failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
+    if (aggregator->next.at <= aggregator->taken.at) return false;
+    struct increment *spare = out->increments;
+    size_t spare_capacity = out->increment_capacity;
+    *out = (struct partial){
+        .partition = aggregator->partition,
+        .from = aggregator->taken,
+        .to = aggregator->next,
+        .watermark = aggregator->watermark,
+        .rules = aggregator->rules,
+        .totals = aggregator->totals,
+        .increments = aggregator->increments,
+        .increment_count = aggregator->increment_count,
+        .increment_capacity = aggregator->increment_capacity,
+    };
+    aggregator->taken = aggregator->next;
+    aggregator->increments = spare;
+    aggregator->increment_capacity = spare_capacity;
+    aggregator->increment_count = 0;
+    return true;
+}
+
+size_t aggregator_increments_waiting(const struct aggregator *aggregator) {
+    return aggregator->increment_count;
+}
+
+bool aggregator_purge(struct aggregator *aggregator) {
+    struct dedup_usage usage = dedup_usage(aggregator->dedup);
+    if (dedup_room(aggregator->dedup) > usage.entries_max / 4) return false;
+    return !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
+}
+
+struct journal_offset aggregator_offset(const struct aggregator *aggregator) {
+    return aggregator->next;
+}
+
+const struct watermark *aggregator_watermark(const struct aggregator *aggregator) {
+    return &aggregator->watermark;
+}
+
+uint64_t aggregator_dedup_room(const struct aggregator *aggregator) {
+    return dedup_room(aggregator->dedup);
+}
+
+struct dedup_usage aggregator_dedup_usage(const struct aggregator *aggregator) {
+    return dedup_usage(aggregator->dedup);
+}

@@ -1,0 +1,51 @@
+/* aggregator.h: judges the clicks of one partition in offset order (I1, I6), keeps its time and its identities, and hands on
+ * what was counted. No thread, lock or clock: a function of the records alone (I2). One owner.
+ */
+#pragma once
+
+#include "ads/ads.h"
+#include "aggregate/partial.h"
+#include "base/status.h"
+#include "dedup/dedup.h"
+#include "journal/record.h"
+
+struct aggregator;
+
+/* What the store says that the partition looked like at an offset. */
+struct aggregator_checkpoint {
+    struct journal_offset offset; /* 0: nothing is in the store */
+    struct watermark watermark;
+    struct verdict_totals totals;
+};
+
+/* Told of each verdict, for tests and for whoever explains single clicks. May be NULL. */
+struct verdict_listener {
+    void *self;
+    void (*judged)(void *self, uint32_t partition, struct journal_offset offset, enum verdict verdict);
+};
+
+/* Starts at offset 0 of the journal. Clicks below `counted_below->offset` are judged (their identities must be remembered)
+ * but not handed on, since the store has counted them; at that offset the states must agree. `ads` outlives it. */
+struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+                                     const struct aggregator_checkpoint *counted_below,
+                                     const struct verdict_listener *listener);
+void aggregator_destroy(struct aggregator *aggregator);
+
+/* Judges the partition's part of the next record. STATUS_FULL: the identities do not fit into dedup memory (only on a replay
+ * with less memory than before, since intake stops accepting long before). STATUS_CORRUPT: offsets do not join, or the
+ * state differs from the store's checkpoint. Not usable after an error. */
+enum status aggregator_step(struct aggregator *aggregator, const struct journal_record *record,
+                            struct failure *failure) MUST_USE;
+
+/* Moves out what was counted since the last call; false when the partition has not advanced. The increments' memory is
+ * swapped with what `out` had. */
+bool aggregator_take(struct aggregator *aggregator, struct partial *out);
+size_t aggregator_increments_waiting(const struct aggregator *aggregator);
+
+/* Frees forgotten identities when room is short; call when idle. True when it did something useful. */
+bool aggregator_purge(struct aggregator *aggregator);
+
+struct journal_offset aggregator_offset(const struct aggregator *aggregator);
+const struct watermark *aggregator_watermark(const struct aggregator *aggregator);
+uint64_t aggregator_dedup_room(const struct aggregator *aggregator);
+struct dedup_usage aggregator_dedup_usage(const struct aggregator *aggregator);
