@@ -1,0 +1,299 @@
+#include "view/view.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "view/view_internal.h"
+
+struct store_cut *store_cut_take(const struct kv *kv) {
+    struct store_cut *cut = memory_allocate_zeroed(1, sizeof *cut);
+    cut->kv = *kv;
+    cut->snapshot = kv->snapshot_take(kv->self);
+    atomic_init(&cut->holders, 1);
+    return cut;
+}
+
+struct store_cut *store_cut_hold(struct store_cut *cut) {
+    CHECK(atomic_fetch_add(&cut->holders, 1) > 0);
+    return cut;
+}
+
+void store_cut_release(struct store_cut *cut) {
+    unsigned holders = atomic_fetch_sub(&cut->holders, 1);
+    CHECK(holders > 0);
+    if (holders > 1) return;
+    cut->kv.snapshot_drop(cut->kv.self, cut->snapshot);
+    free(cut);
+}
+
+struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count) {
+    CHECK(partition_count >= 1 && partition_count <= PARTITIONS_MAX);
+    struct view *view = memory_allocate_zeroed(1, sizeof *view);
+    view->store = store;
+    view->kv = *kv;
+    view->ads = ads;
+    view->partition_count = partition_count;
+    view->partitions = memory_allocate_zeroed(partition_count, sizeof *view->partitions);
+    for (uint32_t p = 0; p < partition_count; p++) {
+        watermark_init(&view->partitions[p].public.watermark);
+        watermark_init(&view->partitions[p].public.checkpoint_watermark);
+    }
+    view->cut = store_cut_take(kv);
+    return view;
+}
+
+static void minute_cells_destroy(struct minute_cells *minute) {
+    cell_table_fini(&minute->cells);
+    free(minute);
+}
+
+void view_destroy(struct view *view) {
+    for (uint32_t p = 0; p < view->partition_count; p++) {
+        for (size_t i = 0; i < view->partitions[p].minute_count; i++) minute_cells_destroy(view->partitions[p].minutes[i]);
+        free(view->partitions[p].minutes);
+    }
+    store_cut_release(view->cut);
+    free(view->partitions);
+    free(view);
+}
+
+size_t partition_minute_index(const struct partition_cells *partition, struct minute minute) {
+    size_t low = 0, high = partition->minute_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (partition->minutes[middle]->minute.index < minute.index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct minute_cells *partition_find_minute(const struct partition_cells *partition, struct minute minute) {
+    size_t at = partition_minute_index(partition, minute);
+    bool found = at < partition->minute_count && partition->minutes[at]->minute.index == minute.index;
+    return found ? partition->minutes[at] : NULL;
+}
+
+struct minute_cells *partition_get_minute(struct partition_cells *partition, struct minute minute) {
+    size_t at = partition_minute_index(partition, minute);
+    if (at < partition->minute_count && partition->minutes[at]->minute.index == minute.index) return partition->minutes[at];
+    if (partition->minute_count == partition->minute_capacity) {
+        partition->minute_capacity = partition->minute_capacity * 2 + 64;
+        partition->minutes = memory_resize(partition->minutes, partition->minute_capacity * sizeof(struct minute_cells *));
+    }
+    memmove(&partition->minutes[at + 1], &partition->minutes[at],
+            (partition->minute_count - at) * sizeof(struct minute_cells *));
+    struct minute_cells *added = memory_allocate_zeroed(1, sizeof *added);
+    added->minute = minute;
+    partition->minutes[at] = added;
+    partition->minute_count++;
+    return added;
+}
+
+void view_note_minute(struct view *view, struct minute minute) {
+    if (!view->has_minutes || minute.index < view->first_minute.index) view->first_minute = minute;
+    if (!view->has_minutes || minute.index > view->newest_minute.index) view->newest_minute = minute;
+    view->has_minutes = true;
+}
+
+/* --- loading --- */
+
+static void load_ad(void *context, uint32_t index, struct bytes ad_id) {
+    struct view *view = context;
+    uint32_t given = ads_index(view->ads, ad_id, ads_hash(ad_id));
+    CHECKF(given == index, "the store gives ad %u where the dictionary has %u", index, given);
+}
+
+struct load_context {
+    struct view *view;
+    struct partition_cells *partition;
+};
+
+static void load_cell(void *context, struct minute minute, const struct cell *cell) {
+    struct load_context *load = context;
+    cell_table_add(&partition_get_minute(load->partition, minute)->cells, cell_key(cell->ad, cell->country), cell->count);
+    view_note_minute(load->view, minute);
+}
+
+static void measure_memory(struct partition_cells *partition) {
+    partition->public.cells_in_memory = partition->public.bytes_in_memory = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        partition->public.cells_in_memory += partition->minutes[i]->cells.cell_count;
+        partition->public.bytes_in_memory += cell_table_bytes(&partition->minutes[i]->cells);
+    }
+}
+
+enum status view_load(struct view *view, struct failure *failure) {
+    CHECK(view->version == 0);
+    enum status status = store_load_ads(view->store, load_ad, view, failure);
+    if (status != STATUS_OK) return status;
+    view->ads_stored = ads_count(view->ads);
+    status = store_minute_range(view->store, view->cut->snapshot, &view->stored_lowest, &view->stored_highest, failure);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    view->has_stored = status == STATUS_OK;
+    if (view->has_stored) {
+        view_note_minute(view, view->stored_lowest);
+        view_note_minute(view, view->stored_highest);
+    }
+    for (uint32_t p = 0; p < view->partition_count; p++) {
+        struct partition_checkpoint checkpoint;
+        struct load_context load = {view, &view->partitions[p]};
+        status = store_load_partition(view->store, p, &checkpoint, load_cell, &load, failure);
+        if (status == STATUS_NOT_FOUND) continue;
+        if (status != STATUS_OK) return status;
+        struct view_partition *public = &view->partitions[p].public;
+        public->offset = public->checkpoint_offset = checkpoint.offset;
+        public->watermark = public->checkpoint_watermark = checkpoint.watermark;
+        public->totals = public->checkpoint_totals = checkpoint.totals;
+        public->rules_number = checkpoint.rules_number;
+        measure_memory(&view->partitions[p]);
+    }
+    view_publish(view);
+    return STATUS_OK;
+}
+
+/* --- applying --- */
+
+enum { APPLY_GROUP = 16 }; /* increments whose slots are fetched together before any is touched */
+
+static void apply_increments(struct view *view, struct partition_cells *partition, const struct partial *partial) {
+    struct minute_cells *tables[APPLY_GROUP];
+    struct minute_cells *last = NULL;
+    for (size_t first = 0; first < partial->increment_count; first += APPLY_GROUP) {
+        size_t left = partial->increment_count - first;
+        size_t group = left < APPLY_GROUP ? left : APPLY_GROUP;
+        const struct increment *increments = &partial->increments[first];
+        for (size_t i = 0; i < group; i++) {
+            if (last == NULL || last->minute.index != increments[i].minute.index) {
+                last = partition_get_minute(partition, increments[i].minute);
+                view_note_minute(view, increments[i].minute);
+            }
+            tables[i] = last;
+            cell_table_prefetch(&last->cells, cell_key(increments[i].ad, increments[i].country));
+        }
+        for (size_t i = 0; i < group; i++)
+            cell_table_add(&tables[i]->cells, cell_key(increments[i].ad, increments[i].country), 1);
+    }
+}
+
+void view_apply(struct view *view, const struct partial *partial) {
+    CHECK(partial->partition < view->partition_count);
+    struct partition_cells *partition = &view->partitions[partial->partition];
+    struct view_partition *public = &partition->public;
+    /* I5: partials join without gap or overlap, and what they counted is what the totals say. */
+    CHECK(partial->from.at == public->offset.at && partial->to.at > partial->from.at);
+    CHECK(partial->totals.counted - public->totals.counted == partial->increment_count);
+    CHECK(partial->watermark.w.ms >= public->watermark.w.ms && partial->watermark.s.ms >= public->watermark.s.ms);
+    apply_increments(view, partition, partial);
+    public->offset = partial->to;
+    public->watermark = partial->watermark;
+    public->totals = partial->totals;
+    public->rules_number = partial->rules.number;
+    measure_memory(partition);
+}
+
+void view_publish(struct view *view) {
+    uint64_t version = 0;
+    for (uint32_t p = 0; p < view->partition_count; p++) version += view->partitions[p].public.offset.at;
+    CHECK(version >= view->version);
+    view->version = version;
+}
+
+/* --- checkpoint --- */
+
+/* Whether the minute's cells leave memory with this checkpoint: it is closed in its partition. */
+static bool minute_leaves(const struct partition_cells *partition, struct minute minute) {
+    return minute_end(minute).ms <= partition->public.watermark.w.ms;
+}
+
+static struct cell *sorted_cells(const struct minute_cells *minute) {
+    struct cell *cells = memory_allocate(minute->cells.cell_count * sizeof *cells);
+    cell_table_sorted(&minute->cells, cells);
+    return cells;
+}
+
+static void put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count) {
+    uint32_t added = count - view->ads_stored;
+    if (added == 0) return;
+    struct bytes *ids = memory_allocate(added * sizeof *ids);
+    for (uint32_t i = 0; i < added; i++) ids[i] = ads_id(view->ads, view->ads_stored + i);
+    store_put_ads(view->store, batch, view->ads_stored, ids, added);
+    free(ids);
+}
+
+/* A minute that closed since the last checkpoint gets its block; one that was closed then already has one, and what came
+ * since is late: amendments. */
+static enum status put_closed_minute(struct view *view, struct kv_batch *batch, uint32_t p,
+                                     const struct minute_cells *minute, struct failure *failure) {
+    struct cell *cells = sorted_cells(minute);
+    size_t count = minute->cells.cell_count;
+    enum status status = STATUS_OK;
+    if (minute_end(minute->minute).ms <= view->partitions[p].public.checkpoint_watermark.w.ms)
+        status = store_put_amendments(view->store, batch, p, minute->minute, cells, count, failure);
+    else
+        store_put_block(view->store, batch, p, minute->minute, cells, count);
+    free(cells);
+    return status;
+}
+
+static enum status put_minutes(struct view *view, struct kv_batch *batch, uint32_t p, struct failure *failure) {
+    const struct partition_cells *partition = &view->partitions[p];
+    struct open_minute *open = memory_allocate(partition->minute_count * sizeof *open);
+    size_t open_count = 0;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < partition->minute_count && status == STATUS_OK; i++) {
+        const struct minute_cells *minute = partition->minutes[i];
+        if (minute_leaves(partition, minute->minute)) {
+            status = put_closed_minute(view, batch, p, minute, failure);
+        } else {
+            open[open_count++] = (struct open_minute){minute->minute, sorted_cells(minute), minute->cells.cell_count};
+        }
+    }
+    if (status == STATUS_OK) store_put_open(view->store, batch, p, open, open_count);
+    for (size_t i = 0; i < open_count; i++) free((void *)(uintptr_t)open[i].cells);
+    free(open);
+    return status;
+}
+
+enum status view_checkpoint_write(struct view *view, uint32_t partition, struct failure *failure) {
+    CHECK(partition < view->partition_count);
+    const struct view_partition *public = &view->partitions[partition].public;
+    struct kv_batch batch = {0};
+    /* Entries that no cell of this batch uses do no harm: the dictionary in the store is always a prefix. */
+    uint32_t ads = ads_count(view->ads);
+    put_new_ads(view, &batch, ads);
+    enum status status = put_minutes(view, &batch, partition, failure);
+    if (status == STATUS_OK) {
+        struct partition_checkpoint checkpoint = {public->offset, public->watermark, public->totals, public->rules_number};
+        store_put_partition(view->store, &batch, partition, &checkpoint);
+        status = store_write(view->store, &batch, failure);
+    }
+    if (status == STATUS_OK) view->ads_stored = ads;
+    kv_batch_fini(&batch);
+    return status;
+}
+
+void view_checkpoint_done(struct view *view, uint32_t partition_index) {
+    struct partition_cells *partition = &view->partitions[partition_index];
+    size_t kept = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        struct minute_cells *minute = partition->minutes[i];
+        if (!minute_leaves(partition, minute->minute)) {
+            partition->minutes[kept++] = minute;
+            continue;
+        }
+        if (!view->has_stored || minute->minute.index < view->stored_lowest.index) view->stored_lowest = minute->minute;
+        if (!view->has_stored || minute->minute.index > view->stored_highest.index) view->stored_highest = minute->minute;
+        view->has_stored = true;
+        minute_cells_destroy(minute);
+    }
+    partition->minute_count = kept;
+    struct view_partition *public = &partition->public;
+    public->checkpoint_offset = public->offset;
+    public->checkpoint_watermark = public->watermark;
+    public->checkpoint_totals = public->totals;
+    measure_memory(partition);
+    store_cut_release(view->cut);
+    view->cut = store_cut_take(&view->kv);
+}

@@ -1,0 +1,79 @@
+/* view.h: what questions are answered from: the sum over the partitions at one cut of the journal (reduce).
+ *
+ * A cell is what the store's snapshot holds plus what came since (in memory): both change together, under the holder's write
+ * lock, so a reader under the read lock sees one cut, never half of one. `version` = the sum of the cut's offsets: it only
+ * grows, over restarts too, since a restart replays at least to every cut that was ever published.
+ */
+#pragma once
+
+#include "ads/ads.h"
+#include "aggregate/partial.h"
+#include "store/store.h"
+
+struct view;
+
+/* All of them outlive the view. */
+struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count);
+void view_destroy(struct view *view);
+/* Ads, partitions and open minutes from the store. Afterwards view_partition tells from which offsets to go on. */
+enum status view_load(struct view *view, struct failure *failure) MUST_USE;
+
+/* --- writer's side: one thread, under the write lock --- */
+void view_apply(struct view *view, const struct partial *partial);
+/* Makes what was applied visible as a new version. */
+void view_publish(struct view *view);
+
+/* --- checkpoint: the writer's thread; readers go on in between --- */
+/* Writes the partition's state into the store as one batch. No lock needed. */
+enum status view_checkpoint_write(struct view *view, uint32_t partition, struct failure *failure) MUST_USE;
+/* Lets go of what the store holds now. Under the write lock; nothing may have been applied in between. */
+void view_checkpoint_done(struct view *view, uint32_t partition);
+
+/* --- readers' side: any thread, under the read lock --- */
+struct view_partition {
+    struct journal_offset offset; /* everything below is in the view */
+    struct watermark watermark;
+    struct verdict_totals totals;
+    uint32_t rules_number;
+    struct journal_offset checkpoint_offset; /* everything below is in the store */
+    struct watermark checkpoint_watermark;
+    struct verdict_totals checkpoint_totals;
+    uint64_t cells_in_memory, bytes_in_memory;
+};
+uint32_t view_partition_count(const struct view *view);
+const struct view_partition *view_partition(const struct view *view, uint32_t partition);
+uint64_t view_version(const struct view *view);
+/* Lowest W over the partitions; none before every partition has one. */
+struct event_time view_watermark(const struct view *view);
+struct event_time view_sealed_to(const struct view *view); /* lowest S */
+/* The newest minute that is closed in every partition and not before the first minute with a click; else (none is closed
+ * yet) the newest minute with a click; false when there is no click at all. */
+bool view_last_minute(const struct view *view, struct minute *out);
+const char *view_state(const struct view *view, struct minute to); /* of [.., to): "open", "closed" or "sealed" (I7) */
+
+/* Exact count of one ad in [from, to). */
+enum status view_count(struct view *view, struct bytes ad_id, struct minute from, struct minute to, uint64_t *count,
+                       struct failure *failure) MUST_USE;
+struct ranked_ad {
+    struct bytes ad_id; /* valid as long as the dictionary */
+    uint64_t count;
+};
+/* The `count_max` most clicked ads of [from, to): count descending, then ad id ascending (I9); fewer if fewer have a click.
+ */
+enum status view_rank(struct view *view, struct minute from, struct minute to, struct ranked_ad *out, size_t count_max,
+                      size_t *count, struct failure *failure) MUST_USE;
+/* Calls `visit` with the cells in [from, to), minutes ascending within a partition; a cell may come in parts. */
+enum status view_visit_cells(struct view *view, struct minute from, struct minute to, store_cell_visit *visit, void *context,
+                             struct failure *failure) MUST_USE;
+
+/* --- export: all cells of one cut as CSV, beside live traffic --- */
+struct view_export;
+/* Takes the cut, under the read lock; everything after needs no lock. The export keeps the view's store and dictionary in
+ * use. */
+struct view_export *view_export_begin(struct view *view);
+/* `ad_id,minute,atom,country,count`, sorted by ad id, minute, country: two replays of one journal give the same bytes (I2).
+ * `write` gets it in parts of at most about 64 KiB; its error ends the export. Memory beside the cut: 4 bytes an ad twice,
+ * and EXPORT_CELLS_MAX cells at a time, however many there are. */
+enum status view_export_run(struct view_export *export, enum status (*write)(void *context, struct bytes part),
+                            void *context, struct failure *failure) MUST_USE;
+void view_export_destroy(struct view_export *export);
