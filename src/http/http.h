@@ -1,0 +1,50 @@
+/* http.h: requests over HTTP/1.1 by libmicrohttpd, handed to whoever handles them; see docs/adr for why this library.
+ *
+ * Threads: a pool of its own (epoll); a request that waits for the journal's commit is suspended and costs no thread.
+ */
+#pragma once
+
+#include "seam/requests.h"
+
+struct http_server;
+
+enum {
+    HTTP_CONNECTION_BYTES = 256 * 1024, /* of one connection: heads, and half of it the read buffer; touched as used */
+    /* Of a body that nobody wants: so much is read and dropped, so that a peer that is still sending gets its answer instead
+     * of a reset; a longer one gets a closed connection. */
+    HTTP_DRAIN_BYTES_MAX = 64 * 1024 * 1024,
+};
+
+/* The receiving side; all functions may be called from any of the server's threads. Same meaning as in node/node.h. `feed`,
+ * `end` and `abort` of one request never overlap, and none comes after a reply that was given from within them or from
+ * within `request`. A HEAD comes as a GET; the body of its answer is not sent. */
+struct http_handler {
+    void *self;
+    void (*request)(void *self, const struct request_head *head, void *request, void **session, bool *body_wanted);
+    enum status (*feed)(void *self, void *session, struct bytes bytes);
+    void (*end)(void *self, void *session);
+    void (*abort)(void *self, void *session);
+};
+
+struct http_options {
+    const char *listen; /* "127.0.0.1:8080", "[::1]:8080", "0.0.0.0:80", "localhost:8080"; port 0 = any free one */
+    unsigned threads;
+    unsigned connections_max;
+    unsigned idle_timeout_seconds;
+};
+
+/* Makes the server without listening: `requests` (its reply and resume) can be given to the node before `http_start`. */
+struct http_server *http_create(void);
+struct requests http_requests(struct http_server *server);
+/* STATUS_BAD_CONFIG: `listen` cannot be read; STATUS_IO_ERROR: the port is in use, not allowed, ...: says which and what to
+ * do. */
+enum status http_start(struct http_server *server, const struct http_options *options, const struct http_handler *handler,
+                       struct failure *failure) MUST_USE;
+/* "http://127.0.0.1:8080", with the real port; of a server that listens on all addresses, one that can be asked here. */
+const char *http_url(const struct http_server *server);
+/* CPU time used by those of the server's threads that ever had a request, for the figures by stage. Before http_destroy. */
+double http_cpu_seconds(const struct http_server *server);
+/* Stops listening; open requests may still be answered. */
+void http_quiesce(struct http_server *server);
+/* Every request whose body had ended must have been answered; the others are aborted. */
+void http_destroy(struct http_server *server);

@@ -1,0 +1,268 @@
+/* request.c: one request between libmicrohttpd's thread and the node's threads.
+ *
+ * The library calls http_on_request many times for one request: once with the head, then for each part of the body, then
+ * once more at its end; a suspended request is called again in the same place after its resume. Two hold the struct: the
+ * library's side until the request is completed (or the peer is gone), the node's side until its reply (or the abort). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "http/server.h"
+
+enum { HTTP_REQUEST_MAGIC = 0x47E70EA1 };
+
+struct http_request {
+    uint32_t magic;
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    atomic_uint holders;
+
+    /* --- the library's thread only --- */
+    bool begun; /* the handler has been told */
+    bool body_wanted;
+    bool ended; /* the body is whole, or refused */
+    void *session;
+    uint64_t drained_bytes;
+    struct buffer head_copies; /* method, content type, content encoding: the library's own may go before the reply */
+
+    /* --- both, under the lock --- */
+    pthread_mutex_t lock;
+    bool suspended;
+    bool resume_pending; /* a resume came before the suspend that it is for */
+    struct reply reply;
+    atomic_bool answered; /* set under the lock, once */
+
+    size_t uri_len;
+    char uri[]; /* as on the wire, with the query */
+};
+
+static void request_lock(struct http_request *request) {
+    CHECK(request->magic == HTTP_REQUEST_MAGIC);
+    CHECK(pthread_mutex_lock(&request->lock) == 0);
+}
+
+static void request_unlock(struct http_request *request) {
+    CHECK(pthread_mutex_unlock(&request->lock) == 0);
+}
+
+static void request_let_go(struct http_request *request) {
+    unsigned before = atomic_fetch_sub(&request->holders, 1);
+    CHECK(before >= 1 && before <= 2);
+    if (before > 1) return;
+    /* A reply that came too late is dropped here. */
+    buffer_fini(&request->reply.body);
+    if (request->reply.body_file >= 0) (void)close(request->reply.body_file);
+    buffer_fini(&request->head_copies);
+    CHECK(pthread_mutex_destroy(&request->lock) == 0);
+    request->magic = 0;
+    free(request);
+}
+
+/* Under the lock, from the library's thread, inside http_on_request. */
+static void suspend(struct http_request *request) {
+    CHECK(!request->suspended);
+    request->suspended = true;
+    MHD_suspend_connection(request->connection);
+}
+
+/* Under the lock. The library only notes it and wakes its thread, which goes on after our unlock. */
+static void wake(struct http_request *request) {
+    CHECK(request->suspended);
+    request->suspended = false;
+    MHD_resume_connection(request->connection);
+}
+
+void http_request_reply(void *self, void *opaque, struct reply *reply) {
+    struct http_request *request = opaque;
+    CHECK(request->server == self);
+    request_lock(request);
+    CHECK(!atomic_load(&request->answered)); /* exactly one reply */
+    request->reply = *reply;
+    reply->body = (struct buffer){0};
+    reply->body_file = -1;
+    atomic_store(&request->answered, true);
+    if (request->suspended) wake(request);
+    request_unlock(request);
+    request_let_go(request);
+}
+
+void http_request_resume(void *self, void *opaque) {
+    struct http_request *request = opaque;
+    CHECK(request->server == self);
+    request_lock(request);
+    if (request->suspended) {
+        wake(request);
+    } else {
+        request->resume_pending = true;
+    }
+    request_unlock(request);
+}
+
+void *http_on_uri(void *self, const char *uri, struct MHD_Connection *connection) {
+    struct http_server *server = self;
+    http_note_thread(server);
+    size_t uri_len = uri == NULL ? 0 : strlen(uri);
+    struct http_request *request = memory_allocate(sizeof *request + uri_len);
+    memset(request, 0, sizeof *request);
+    request->magic = HTTP_REQUEST_MAGIC;
+    request->server = server;
+    request->connection = connection;
+    atomic_init(&request->holders, 1);
+    CHECK(pthread_mutex_init(&request->lock, NULL) == 0);
+    request->reply.body_file = -1;
+    request->uri_len = uri_len;
+    if (uri_len > 0) memcpy(request->uri, uri, uri_len);
+    return request;
+}
+
+static const char *header(struct http_request *request, const char *name) {
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+static struct request_head request_head_of(struct http_request *request, const char *method) {
+    const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *encoding = header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    if (strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) method = MHD_HTTP_METHOD_GET;
+    size_t method_len = strlen(method), type_len = type == NULL ? 0 : strlen(type);
+    size_t encoding_len = encoding == NULL ? 0 : strlen(encoding);
+    uint8_t *copies = buffer_reserve(&request->head_copies, method_len + type_len + encoding_len);
+    buffer_append(&request->head_copies, method, method_len);
+    buffer_append(&request->head_copies, type, type_len);
+    buffer_append(&request->head_copies, encoding, encoding_len);
+    CHECK(copies == request->head_copies.at);
+
+    const uint8_t *uri = (const uint8_t *)request->uri;
+    const uint8_t *mark = request->uri_len == 0 ? NULL : memchr(uri, '?', request->uri_len);
+    size_t path_len = mark == NULL ? request->uri_len : (size_t)(mark - uri);
+    return (struct request_head){
+        .method = {copies, method_len},
+        .path = {uri, path_len},
+        .query = mark == NULL ? (struct bytes){uri, 0} : (struct bytes){mark + 1, request->uri_len - path_len - 1},
+        .content_type = {copies + method_len, type_len},
+        .content_encoding = {copies + method_len + type_len, encoding_len},
+    };
+}
+
+/* The body is moved into the response, which frees it. */
+static struct MHD_Response *response_of(struct reply *reply) {
+    struct MHD_Response *response = NULL;
+    if (reply->body_file >= 0) {
+        struct stat about;
+        if (fstat(reply->body_file, &about) != 0 || about.st_size < 0) return NULL;
+        response = MHD_create_response_from_fd64((uint64_t)about.st_size, reply->body_file);
+        if (response != NULL) reply->body_file = -1;
+    } else {
+        response = MHD_create_response_from_buffer(reply->body.len, reply->body.at, MHD_RESPMEM_MUST_FREE);
+        if (response != NULL) reply->body = (struct buffer){0};
+    }
+    return response;
+}
+
+/* Called once, with `answered` set. MHD_NO closes the connection: memory is out. */
+static enum MHD_Result send_reply(struct http_request *request) {
+    CHECK(atomic_load(&request->answered) && request->ended);
+    struct reply *reply = &request->reply;
+    struct MHD_Response *response = response_of(reply);
+    if (response == NULL) return MHD_NO;
+    bool good = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES;
+    if (reply->content_type != NULL)
+        good &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type) == MHD_YES;
+    if (reply->retry_after_seconds > 0) {
+        char seconds[16];
+        (void)snprintf(seconds, sizeof seconds, "%u", reply->retry_after_seconds);
+        good &= MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds) == MHD_YES;
+    }
+    enum MHD_Result result = good ? MHD_queue_response(request->connection, reply->http_status, response) : MHD_NO;
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* Whether an unwanted body should not even begin: the peer waits for our word before it sends, or the body is longer than
+ * what we are ready to drop. The library then closes the connection after the answer. */
+static bool refuse_body_at_once(struct http_request *request) {
+    const char *expect = header(request, MHD_HTTP_HEADER_EXPECT);
+    if (expect != NULL && strcasecmp(expect, "100-continue") == 0) return true;
+    const char *length = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH); /* digits: the library has checked it */
+    return length != NULL && strtoull(length, NULL, 10) > HTTP_DRAIN_BYTES_MAX;
+}
+
+static enum MHD_Result take_head(struct http_request *request, const char *method) {
+    const struct http_handler *handler = &request->server->handler;
+    request->begun = true;
+    atomic_store(&request->holders, 2);
+    struct request_head head = request_head_of(request, method);
+    handler->request(handler->self, &head, request, &request->session, &request->body_wanted);
+    if (request->body_wanted || !atomic_load(&request->answered) || !refuse_body_at_once(request)) return MHD_YES;
+    request->ended = true;
+    return send_reply(request);
+}
+
+static enum MHD_Result take_body(struct http_request *request, const char *upload, size_t *upload_len) {
+    const struct http_handler *handler = &request->server->handler;
+    CHECK(!request->ended);
+    while (request->body_wanted && !atomic_load(&request->answered)) {
+        struct bytes bytes = {(const uint8_t *)upload, *upload_len};
+        enum status status = handler->feed(handler->self, request->session, bytes);
+        if (status == STATUS_OK) {
+            *upload_len = 0;
+            return MHD_YES;
+        }
+        CHECKF(status == STATUS_AGAIN, "%s", status_text(status));
+        request_lock(request);
+        bool go_on = request->resume_pending || atomic_load(&request->answered);
+        request->resume_pending = false;
+        if (!go_on) suspend(request);
+        request_unlock(request);
+        if (!go_on) return MHD_YES; /* the same bytes come again after the resume */
+    }
+    request->drained_bytes += *upload_len;
+    *upload_len = 0;
+    return request->drained_bytes <= HTTP_DRAIN_BYTES_MAX ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result take_end(struct http_request *request) {
+    const struct http_handler *handler = &request->server->handler;
+    if (!request->ended) {
+        request->ended = true;
+        if (request->body_wanted && !atomic_load(&request->answered)) handler->end(handler->self, request->session);
+    }
+    request_lock(request);
+    bool answered = atomic_load(&request->answered);
+    if (!answered) suspend(request);
+    request_unlock(request);
+    return answered ? send_reply(request) : MHD_YES;
+}
+
+enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_len, void **request_slot) {
+    (void)url;
+    (void)version;
+    struct http_request *request = *request_slot;
+    CHECK(request != NULL && request->magic == HTTP_REQUEST_MAGIC);
+    CHECK(request->server == self && request->connection == connection);
+    if (!request->begun) return take_head(request, method);
+    return *upload_len > 0 ? take_body(request, upload, upload_len) : take_end(request);
+}
+
+void http_on_completed(void *self, struct MHD_Connection *connection, void **request_slot,
+                       enum MHD_RequestTerminationCode code) {
+    (void)code; /* whether the body had ended says more: it decides whether the node still owes a reply */
+    struct http_request *request = *request_slot;
+    if (request == NULL) return;
+    CHECK(request->magic == HTTP_REQUEST_MAGIC && request->server == self && request->connection == connection);
+    *request_slot = NULL;
+    request_lock(request);
+    bool answered = atomic_load(&request->answered);
+    request->suspended = false; /* nobody wakes this connection any more */
+    request_unlock(request);
+    if (request->begun && request->body_wanted && !request->ended && !answered) {
+        const struct http_handler *handler = &request->server->handler;
+        handler->abort(handler->self, request->session);
+        request_let_go(request); /* for the node, which will not reply */
+    }
+    request_let_go(request);
+}

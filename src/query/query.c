@@ -1,0 +1,93 @@
+#include "query/query.h"
+
+#include "base/check.h"
+#include "click/timestamp.h"
+#include "query/answers.h"
+#include "reply/reply.h"
+
+enum route { ROUTE_NONE, ROUTE_COUNT, ROUTE_POPULAR, ROUTE_STATUS, ROUTE_METRICS };
+
+enum { SEGMENTS_MAX = 5, SHOWN_PATH_BYTES_MAX = 128 };
+
+/* Of "/a/b" the segments are "a" and "b". Returns their count, or 0 when it is none of ours: no leading slash, too many. */
+static size_t split_path(struct bytes path, struct bytes segments[SEGMENTS_MAX]) {
+    size_t count = 0;
+    if (path.len == 0 || path.at[0] != '/') return 0;
+    for (size_t begin = 1;; ++count) {
+        if (count == SEGMENTS_MAX) return 0;
+        const uint8_t *slash = memchr(path.at + begin, '/', path.len - begin);
+        size_t end = slash == NULL ? path.len : (size_t)(slash - path.at);
+        segments[count] = (struct bytes){path.at + begin, end - begin};
+        if (slash == NULL) return count + 1;
+        begin = end + 1;
+    }
+}
+
+static bool is(struct bytes segment, const char *text) {
+    return bytes_equal(segment, bytes_of_text(text));
+}
+
+/* Segments are compared as on the wire: an encoded slash is part of an ad id and parts nothing. */
+static enum route route_of(struct bytes path, struct bytes *ad_segment) {
+    struct bytes segment[SEGMENTS_MAX];
+    size_t count = split_path(path, segment);
+    if (count == 1 && is(segment[0], "metrics")) return ROUTE_METRICS;
+    if (count < 2 || !is(segment[0], "v1")) return ROUTE_NONE;
+    if (count == 2 && is(segment[1], "status")) return ROUTE_STATUS;
+    if (!is(segment[1], "ads")) return ROUTE_NONE;
+    if (count == 3 && is(segment[2], "popular_ads")) return ROUTE_POPULAR;
+    if (count == 4 && (is(segment[3], "aggregated_cnt") || is(segment[3], "aggregated_count"))) {
+        *ad_segment = segment[2];
+        return ROUTE_COUNT;
+    }
+    return ROUTE_NONE;
+}
+
+void query_answer(struct view *view, const struct query_status *status, const struct request_head *head,
+                  struct reply *reply) {
+    struct bytes ad_segment = {NULL, 0};
+    enum route route = route_of(head->path, &ad_segment);
+    int shown = head->path.len < SHOWN_PATH_BYTES_MAX ? (int)head->path.len : SHOWN_PATH_BYTES_MAX;
+    if (route == ROUTE_NONE) {
+        reply_problem(reply, 404, "not-found", "No such path",
+                      "there is nothing at %.*s. Clicks: POST /v1/clicks. Questions: GET /v1/ads/{ad_id}/aggregated_cnt, "
+                      "/v1/ads/popular_ads, /v1/status. Operation: /metrics, /livez, /readyz",
+                      shown, shown == 0 ? "" : (const char *)head->path.at);
+        return;
+    }
+    if (!is(head->method, "GET") && !is(head->method, "HEAD")) {
+        reply_problem(reply, 405, "method-not-allowed", "Method not allowed",
+                      "%.*s answers questions only; Allow: GET, HEAD", shown, (const char *)head->path.at);
+        return;
+    }
+    switch (route) {
+    case ROUTE_COUNT:
+        answer_count(view, ad_segment, head, reply);
+        return;
+    case ROUTE_POPULAR:
+        answer_popular(view, head, reply);
+        return;
+    case ROUTE_STATUS:
+        answer_status(view, status, head, reply);
+        return;
+    case ROUTE_METRICS:
+        answer_metrics(view, status, head, reply);
+        return;
+    case ROUTE_NONE:
+        break;
+    }
+    CHECK_FAIL("route %d", (int)route);
+}
+
+void append_time(struct buffer *out, struct event_time time) {
+    if (event_time_is_none(time) || time.ms < 0) {
+        buffer_append_text(out, "null");
+        return;
+    }
+    char text[TIMESTAMP_TEXT_BYTES];
+    size_t len = timestamp_text(time, text);
+    CHECK(len > 0 && len <= sizeof text);
+    buffer_append_text(out, "\"");
+    buffer_append(out, text, len);
+    buffer_append_text(out, "\"");
+}

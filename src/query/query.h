@@ -1,0 +1,32 @@
+/* query.h: questions in, JSON answers out. Thread-safe as far as the view is read-locked by the caller. */
+#pragma once
+
+#include "journal/journal.h"
+#include "seam/requests.h"
+#include "view/view.h"
+
+/* What /v1/status and /metrics tell beside the view; a plain value, gathered by the node just before. `totals` is read after
+ * the view's lock was taken, so accepted >= what the view has seen. */
+struct query_status {
+    struct journal_totals totals;
+    struct rules rules;
+    struct dedup_usage_summary {
+        uint64_t entries, entries_max, bytes, bytes_max;
+    } dedup;
+    const char *phase;     /* "starting", "replaying", "serving", "stopping", "failed" */
+    const char *waits_for; /* NULL, or why intake says 503 now, in words */
+    uint64_t journal_end[PARTITIONS_MAX];
+    struct query_stage_cpu {
+        const char *stage; /* NULL ends the list */
+        double seconds;
+    } stage_cpu[16];
+    uint64_t ads, ads_bytes;
+    uint64_t checkpoints, requests, queries;
+    double uptime_seconds;
+    uint64_t resident_bytes;
+};
+
+/* Answers GET /v1/ads/..., /v1/status, /metrics (all but /v1/clicks, probes and export, which the node answers itself) and
+ * 404, 405 for what does not exist. `view` is read-locked. */
+void query_answer(struct view *view, const struct query_status *status, const struct request_head *head,
+                  struct reply *reply);
