@@ -1,0 +1,187 @@
+/* node.c: the node's life: open, fail, stop, close. */
+#include "node/node.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "node/node_internal.h"
+
+const char *node_phase_text(enum node_phase phase) {
+    static const char *const texts[] = {"replaying", "serving", "stopping", "stopped", "failed"};
+    CHECK((unsigned)phase < sizeof texts / sizeof *texts);
+    return texts[phase];
+}
+
+enum node_phase node_phase(const struct node *node) {
+    return (enum node_phase)atomic_load(&node->phase);
+}
+
+const struct failure *node_failure(const struct node *node) {
+    return &node->failure;
+}
+
+uint32_t node_partition_count(const struct node *node) {
+    return node->partition_count;
+}
+
+/* The journal refuses to begin below what the store has counted, so the store is read first: its log and its offsets. */
+static enum status open_journal(struct node *node, struct failure *failure) {
+    struct journal_options options = {
+        .files = &node->seam.files,
+        .random = &node->seam.random,
+        .proposal = node->options.proposal,
+        .segment_bytes = node->options.segment_bytes,
+    };
+    struct store_identity identity;
+    struct journal_offset counted_below[PARTITIONS_MAX] = {{0}};
+    enum status status = store_peek(&node->seam.kv, &identity, failure);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    if (status == STATUS_OK) {
+        options.expected_uuid = identity.log_uuid;
+        options.counted_below = counted_below;
+        options.counted_below_count = identity.partition_count;
+        for (uint32_t p = 0; p < identity.partition_count; p++) counted_below[p] = identity.offsets[p];
+    }
+    return journal_open(&options, &node->journal, failure);
+}
+
+static void open_partition(struct node *node, uint32_t p) {
+    struct node_partition *partition = &node->partitions[p];
+    const struct view_partition *stored = view_partition(node->view, p);
+    struct aggregator_checkpoint checkpoint = {stored->offset, stored->watermark, stored->totals};
+    CHECK(pthread_mutex_init(&partition->lock, NULL) == 0);
+    partition->aggregator = aggregator_create(p, node->options.dedup_memory_bytes / node->partition_count, node->ads,
+                                              &checkpoint, &node->options.listener);
+    partition->checkpoint_at = node->opened_at;
+    atomic_init(&partition->dedup_room, aggregator_dedup_room(partition->aggregator));
+    node->progress.dedup_entries_max += aggregator_dedup_usage(partition->aggregator).entries_max;
+}
+
+static void open_intake(struct node *node) {
+    const struct rules *rules = journal_rules(node->journal);
+    node->intake = (struct intake_context){
+        .partition_count = node->partition_count,
+        .key = *journal_identity_key(node->journal),
+        .identity_mode = (enum identity_mode)rules->identity_mode,
+        .max_skew_ms = rules->max_skew_ms,
+        .pool = intake_pool_create(node->partition_count),
+        .self = node,
+        .submit = node_submit,
+        .finished = node_session_finished,
+        .resume = node_session_resume,
+    };
+}
+
+enum status node_open(const struct node_seam *seam, const struct node_options *options, struct node **out,
+                      struct failure *failure) {
+    struct node *node = memory_allocate_zeroed(1, sizeof *node);
+    node->seam = *seam;
+    node->options = *options;
+    atomic_init(&node->phase, NODE_REPLAYING);
+    atomic_init(&node->clock_trusted, true);
+    atomic_init(&node->last_arrival_ms, INT64_MIN);
+    CHECK(pthread_mutex_init(&node->mail_lock, NULL) == 0);
+    CHECK(pthread_rwlock_init(&node->view_lock, NULL) == 0);
+    node->opened_at = node->published_at = node->flushed_at = clock_mono(&seam->clock);
+    node->ads = ads_create();
+    enum status status = open_journal(node, failure);
+    if (status == STATUS_OK) {
+        node->partition_count = journal_rules(node->journal)->partition_count;
+        struct journal_uuid uuid = journal_uuid(node->journal);
+        status = store_open(&node->seam.kv, uuid.at, node->partition_count, &node->store, failure);
+    }
+    if (status == STATUS_OK) {
+        node->view = view_create(node->store, &node->seam.kv, node->ads, node->partition_count);
+        status = view_load(node->view, failure);
+    }
+    if (status == STATUS_OK) {
+        node->partitions = memory_allocate_zeroed(node->partition_count, sizeof *node->partitions);
+        for (uint32_t p = 0; p < node->partition_count; p++) open_partition(node, p);
+        *out = node;
+        return STATUS_OK;
+    }
+    node_close(node);
+    return status;
+}
+
+/* The rules may change with journal_start, so intake begins after it. */
+void node_begin_serving(struct node *node) {
+    int replaying = NODE_REPLAYING;
+    open_intake(node);
+    (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_SERVING); /* unless it was stopped meanwhile */
+}
+
+void node_fail_queue(struct node *node, enum status status) {
+    pthread_mutex_lock(&node->mail_lock);
+    struct intake_batch *batch = node->queue_first;
+    node->queue_first = node->queue_last = NULL;
+    pthread_mutex_unlock(&node->mail_lock);
+    while (batch != NULL) {
+        struct intake_batch *next = batch->next;
+        atomic_fetch_sub(&node->pending_clicks, batch->click_count);
+        intake_batch_committed(batch, status);
+        batch = next;
+    }
+}
+
+void node_fail(struct node *node, const struct failure *failure) {
+    CHECK(failure->status != STATUS_OK);
+    pthread_mutex_lock(&node->mail_lock);
+    if (node->failure.status == STATUS_OK) node->failure = *failure;
+    pthread_mutex_unlock(&node->mail_lock);
+    atomic_store(&node->phase, NODE_FAILED);
+    node_fail_queue(node, failure->status);
+    node_resume_waiting(node);
+}
+
+void node_stop(struct node *node, int64_t deadline_ms) {
+    int serving = NODE_SERVING, replaying = NODE_REPLAYING;
+    int64_t deadline_ns = clock_mono(&node->seam.clock).ns + deadline_ms * 1000000;
+    atomic_store(&node->stop_deadline_ns, deadline_ns);
+    if (atomic_compare_exchange_strong(&node->phase, &serving, NODE_STOPPING))
+        atomic_store(&node->stop_stage, STOP_COMMITTING);
+    else
+        /* Nothing was taken in yet, and nothing is half done: what replay built in memory is rebuilt next time. */
+        (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_STOPPED);
+    node_resume_waiting(node);
+    node_wake(node, NODE_STAGE_JOURNAL, 0);
+}
+
+void node_abandon(struct node *node, const char *reason) {
+    struct failure failure = {0};
+    (void)failure_set(&failure, STATUS_AGAIN, "%s", reason);
+    node_fail(node, &failure);
+}
+
+struct node_progress node_progress(const struct node *node) {
+    struct node *locked = (struct node *)(uintptr_t)node;
+    pthread_mutex_lock(&locked->mail_lock);
+    struct node_progress progress = node->progress;
+    pthread_mutex_unlock(&locked->mail_lock);
+    return progress;
+}
+
+static void close_partition(struct node_partition *partition) {
+    struct inbox *inbox = &partition->inbox;
+    for (uint32_t i = 0; i < inbox->count; i++) journal_record_release(inbox->records[(inbox->first + i) % inbox->capacity]);
+    free(inbox->records);
+    partial_fini(&partition->partial);
+    aggregator_destroy(partition->aggregator);
+    pthread_mutex_destroy(&partition->lock);
+}
+
+void node_close(struct node *node) {
+    CHECK(atomic_load(&node->sessions_open) == 0);
+    CHECK(node->queue_first == NULL);
+    for (uint32_t p = 0; node->partitions != NULL && p < node->partition_count; p++) close_partition(&node->partitions[p]);
+    free(node->partitions);
+    if (node->intake.pool != NULL) intake_pool_destroy(node->intake.pool);
+    if (node->view != NULL) view_destroy(node->view);
+    if (node->store != NULL) store_destroy(node->store);
+    if (node->journal != NULL) journal_destroy(node->journal);
+    ads_destroy(node->ads);
+    free(node->waiting);
+    pthread_rwlock_destroy(&node->view_lock);
+    pthread_mutex_destroy(&node->mail_lock);
+    free(node);
+}

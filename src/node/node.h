@@ -1,0 +1,93 @@
+/* node.h: a whole node, intake to query, on the five tables of the seam. It has no thread of its own: a driver calls the
+ * steps, either threads (node/threads.h) or a test under a seed. The stages themselves have no locks; what passes from one
+ * step to another goes through the node's mailboxes, which do.
+ *
+ * Life: node_open -> REPLAYING -> SERVING -> node_stop -> STOPPING -> STOPPED -> node_close
+ *       any of them -> FAILED (full disk, failed sync, damage): nothing more is acknowledged, node_failure says why.
+ */
+#pragma once
+
+#include "aggregate/aggregator.h"
+#include "base/status.h"
+#include "journal/journal.h"
+#include "seam/clock.h"
+#include "seam/files.h"
+#include "seam/kv.h"
+#include "seam/random.h"
+#include "seam/requests.h"
+
+struct node;
+
+struct node_seam {
+    struct clock clock;
+    struct random random;
+    struct files files;
+    struct kv kv;
+    struct requests requests;
+};
+
+enum node_stage { NODE_STAGE_JOURNAL, NODE_STAGE_AGGREGATE, NODE_STAGE_REDUCE };
+
+struct node_options {
+    struct rules_proposal proposal;
+    uint64_t segment_bytes;
+    uint64_t dedup_memory_bytes;
+    uint64_t pending_clicks_max;    /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
+    int64_t checkpoint_interval_ms; /* 30 s */
+    uint64_t checkpoint_clicks;     /* 10 M */
+    int64_t flush_interval_ms;      /* 60 s: the store is synced */
+    struct verdict_listener listener;
+    /* Tells a driver that the stage has work (partition only for AGGREGATE). Any thread. May be NULL. */
+    void (*wake)(void *self, enum node_stage stage, uint32_t partition);
+    void *wake_self;
+    /* Asked for the CPU seconds of each stage's threads, for /metrics. May be NULL. */
+    double (*stage_cpu)(void *self, enum node_stage stage);
+    double (*intake_cpu)(void *self);
+    uint64_t (*resident_bytes)(void); /* may be NULL */
+};
+
+enum node_phase { NODE_REPLAYING, NODE_SERVING, NODE_STOPPING, NODE_STOPPED, NODE_FAILED };
+const char *node_phase_text(enum node_phase phase);
+
+/* The seam is copied; what its tables point to outlives the node. */
+enum status node_open(const struct node_seam *seam, const struct node_options *options, struct node **out,
+                      struct failure *failure) MUST_USE;
+enum node_phase node_phase(const struct node *node);
+const struct failure *node_failure(const struct node *node); /* meaningful once FAILED */
+uint32_t node_partition_count(const struct node *node);
+
+/* --- steps; each returns true when it did something. Each kind (and partition) from one thread at a time --- */
+bool node_step_journal(struct node *node);                       /* replay one record, or commit once */
+bool node_step_aggregate(struct node *node, uint32_t partition); /* judge the partition's part of one record */
+bool node_step_reduce(struct node *node);                        /* publish, checkpoint, flush: what is due */
+
+/* --- requests; any thread --- */
+/* The transport hands over a request whose head is complete. `*body_wanted`: feed its body, then end it, with `*session`.
+ * Otherwise the reply has been given. */
+void node_request(struct node *node, const struct request_head *head, void *request, void **session, bool *body_wanted);
+/* STATUS_AGAIN: nothing was taken; feed the same again after requests.resume(request). */
+enum status node_request_feed(struct node *node, void *session, struct bytes bytes) MUST_USE;
+void node_request_end(struct node *node, void *session);
+/* The peer is gone before the end of the body: no reply will be given. */
+void node_request_abort(struct node *node, void *session);
+
+/* All cells as CSV (view/view.h: view_export_run). Any thread, beside traffic. */
+enum status node_export_cells(struct node *node, enum status (*write)(void *context, struct bytes part), void *context,
+                              struct failure *failure) MUST_USE;
+
+/* Where replay is, for a line of progress. */
+struct node_progress {
+    uint64_t records, clicks;
+    char torn_path[64]; /* where the torn tail of the last crash was put, known once SERVING; or empty */
+    uint64_t torn_bytes;
+    uint64_t dedup_entries_max;
+};
+struct node_progress node_progress(const struct node *node);
+
+/* No new requests (503); what was taken in gets committed, counted and checkpointed; the journal is sealed. Requests whose
+ * body is not complete by `deadline_ms` from now get a 503. */
+void node_stop(struct node *node, int64_t deadline_ms);
+/* Gives up without finishing anything: FAILED with this reason; what was not committed is answered 503. */
+void node_abandon(struct node *node, const char *reason);
+/* Frees everything without writing anything: after STOPPED or FAILED, or before the first request. No request is open. */
+void node_close(struct node *node);

@@ -1,0 +1,97 @@
+/* node_internal.h: the node's insides, shared by the files of this folder only.
+ *
+ * Locks, in the order in which they may be taken: stage->lock (one partition), then view_lock, then mail_lock. No lock is
+ * held over a sync, a kv write or a reply.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "ads/ads.h"
+#include "intake/intake.h"
+#include "node/node.h"
+#include "view/view.h"
+
+enum {
+    COMMIT_BYTES_MAX = 8 * 1024 * 1024,       /* of the batches that go into one commit (one batch always goes) */
+    INCREMENTS_WAITING_MAX = 4 * 1024 * 1024, /* per partition: then the aggregator waits for the view */
+    INBOX_RECORDS_MAX = 4096,                 /* per partition: then the journal waits for the aggregators */
+    PUBLISH_INTERVAL_MS = 250,                /* under load; design: at least once a second */
+    PUBLISH_IDLE_INTERVAL_MS = 10,            /* when nothing waits to be aggregated */
+    COUNT_BATCHES_MAX = 1024,                 /* of one commit */
+};
+
+struct inbox {
+    struct journal_record **records; /* ring */
+    uint32_t first, count, capacity;
+};
+
+struct node_partition {
+    pthread_mutex_t lock; /* guards the aggregator between its step and the reducer's take */
+    struct aggregator *aggregator;
+    struct inbox inbox;     /* guarded by mail_lock */
+    struct partial partial; /* the reducer's, memory is swapped to and fro */
+    struct mono_time checkpoint_at;
+    atomic_ullong dedup_room;
+};
+
+enum stop_stage { STOP_NOT, STOP_COMMITTING, STOP_COUNTING, STOP_SEALING };
+
+struct node {
+    struct node_seam seam;
+    struct node_options options;
+    struct journal *journal; /* the journal step's */
+    struct store *store;
+    struct ads *ads;
+    struct view *view;
+    pthread_rwlock_t view_lock;
+    uint32_t partition_count;
+    struct node_partition *partitions;
+    struct intake_context intake;
+
+    atomic_int phase;      /* enum node_phase */
+    atomic_int stop_stage; /* enum stop_stage */
+    atomic_bool clock_trusted;
+    atomic_llong last_arrival_ms;
+    atomic_llong stop_deadline_ns;
+    atomic_ullong pending_clicks; /* taken in (submitted, or read back by the replay) and not yet aggregated */
+    atomic_ullong sessions_open;
+    atomic_ullong requests, queries, checkpoints;
+
+    pthread_mutex_t mail_lock; /* guards what follows, and the inboxes */
+    struct intake_batch *queue_first, *queue_last;
+    void **waiting; /* requests that were told STATUS_AGAIN, to be resumed */
+    size_t waiting_count, waiting_capacity;
+    struct rules rules;
+    struct journal_totals totals; /* as of the last commit whose requests may have been answered */
+    uint64_t journal_end[PARTITIONS_MAX];
+    struct failure failure;
+    struct node_progress progress;
+
+    bool replay_ended, started;                           /* the journal step's */
+    struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
+    bool flush_needed;
+};
+
+/* Everything stops here: the first reason wins, all that waits is answered 503. */
+void node_fail(struct node *node, const struct failure *failure);
+/* Answers 503 to what waits to be committed. */
+void node_fail_queue(struct node *node, enum status status);
+void node_begin_serving(struct node *node);
+/* Hands the record to the aggregators that it concerns. `count_pending`: its clicks are not in pending_clicks yet. */
+void node_distribute(struct node *node, struct journal_record *record, bool count_pending);
+/* The next record for the partition with its reference, or NULL. */
+struct journal_record *node_inbox_pop(struct node *node, uint32_t partition);
+uint64_t node_record_clicks(const struct journal_record *record, uint32_t partition);
+bool node_inboxes_empty(struct node *node);
+bool node_inbox_has_room(struct node *node);
+void node_wake(struct node *node, enum node_stage stage, uint32_t partition);
+/* NULL, or why clicks are not taken in now. */
+const char *node_refuses(const struct node *node);
+/* Resumes what waits if there is room again. */
+void node_resume_waiting(struct node *node);
+/* intake_context's functions. */
+void node_submit(void *self, struct intake_batch *batch);
+void node_session_finished(void *self, struct intake_session *session);
+void node_session_resume(void *self, struct intake_session *session);

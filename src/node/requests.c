@@ -1,0 +1,288 @@
+/* requests.c: requests come in: clicks go to intake sessions, questions are answered at once from the view. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "node/node_internal.h"
+#include "query/query.h"
+#include "reply/reply.h"
+
+/* What stands between now and ADS_MAX must hold the ads of every click that was taken in. */
+static bool ads_full(const struct node *node) {
+    return ads_count(node->ads) + node->options.pending_clicks_max + INTAKE_BATCH_CLICKS >= ADS_MAX;
+}
+
+/* Identities that certainly fit, if all that is pending and `more` went to the fullest partition. */
+static bool dedup_full(const struct node *node, uint64_t more) {
+    uint64_t pending = atomic_load(&node->pending_clicks);
+    for (uint32_t p = 0; p < node->partition_count; p++)
+        if (atomic_load(&node->partitions[p].dedup_room) < pending + more) return true;
+    return false;
+}
+
+const char *node_refuses(const struct node *node) {
+    switch (node_phase(node)) {
+    case NODE_REPLAYING:
+        return "the journal is being replayed";
+    case NODE_STOPPING:
+    case NODE_STOPPED:
+        return "the server is stopping";
+    case NODE_FAILED:
+        return "the server has failed and must be restarted";
+    case NODE_SERVING:
+        break;
+    }
+    if (!atomic_load(&node->clock_trusted)) return "the machine's clock is behind the journal or was stepped; see the log";
+    if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max) return "too many clicks wait to be counted";
+    if (dedup_full(node, INTAKE_BATCH_CLICKS)) return "the memory for identities is full: raise --dedup-memory";
+    if (ads_full(node)) return "the bound on distinct ads is reached";
+    return NULL;
+}
+
+static struct wall_time arrival_now(const struct node *node) {
+    struct wall_time now = clock_wall(&node->seam.clock);
+    int64_t last_ms = atomic_load(&node->last_arrival_ms);
+    return now.ms < last_ms ? (struct wall_time){last_ms} : now;
+}
+
+static void send_reply(struct node *node, void *request, struct reply *reply) {
+    node->seam.requests.reply(node->seam.requests.self, request, reply);
+}
+
+/* --- intake's side --- */
+
+void node_submit(void *self, struct intake_batch *batch) {
+    struct node *node = self;
+    enum node_phase phase = node_phase(node);
+    enum status status = STATUS_OK;
+    pthread_mutex_lock(&node->mail_lock);
+    bool stopping = phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_COMMITTING;
+    if (phase != NODE_SERVING && !stopping)
+        status = STATUS_AGAIN;
+    else if (dedup_full(node, batch->click_count))
+        status = STATUS_FULL;
+    if (status == STATUS_OK) {
+        batch->next = NULL;
+        if (node->queue_last == NULL)
+            node->queue_first = batch;
+        else
+            node->queue_last->next = batch;
+        node->queue_last = batch;
+        atomic_fetch_add(&node->pending_clicks, batch->click_count);
+    }
+    pthread_mutex_unlock(&node->mail_lock);
+    if (status != STATUS_OK) {
+        intake_batch_committed(batch, status);
+        return;
+    }
+    /* node_fail empties the queue after it has set the phase: whoever comes later must do the same. */
+    if (node_phase(node) == NODE_FAILED) node_fail_queue(node, STATUS_IO_ERROR);
+    node_wake(node, NODE_STAGE_JOURNAL, 0);
+}
+
+void node_session_finished(void *self, struct intake_session *session) {
+    struct node *node = self;
+    void *request = intake_request(session);
+    struct reply reply = {.body_file = -1};
+    intake_take_reply(session, &reply);
+    intake_destroy(session);
+    /* Before the reply: once the last request is answered, a stop may go on. */
+    atomic_fetch_sub(&node->sessions_open, 1);
+    send_reply(node, request, &reply);
+}
+
+void node_session_resume(void *self, struct intake_session *session) {
+    struct node *node = self;
+    node->seam.requests.resume(node->seam.requests.self, intake_request(session));
+}
+
+enum status node_request_feed(struct node *node, void *session, struct bytes bytes) {
+    if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max && node_phase(node) == NODE_SERVING) {
+        pthread_mutex_lock(&node->mail_lock);
+        if (node->waiting_count == node->waiting_capacity) {
+            node->waiting_capacity = node->waiting_capacity * 2 + 16;
+            node->waiting = memory_resize(node->waiting, node->waiting_capacity * sizeof(void *));
+        }
+        node->waiting[node->waiting_count++] = intake_request(session);
+        pthread_mutex_unlock(&node->mail_lock);
+        node_resume_waiting(node); /* the last aggregator may have been done just before */
+        return STATUS_AGAIN;
+    }
+    return intake_feed(session, bytes, arrival_now(node));
+}
+
+void node_request_end(struct node *node, void *session) {
+    intake_end(session, arrival_now(node));
+}
+
+void node_request_abort(struct node *node, void *session) {
+    intake_abort(session, arrival_now(node));
+    atomic_fetch_sub(&node->sessions_open, 1);
+}
+
+static void begin_clicks(struct node *node, const struct request_head *head, void *request, void **session,
+                         bool *body_wanted) {
+    struct reply reply = {.body_file = -1};
+    const char *refusal = node_refuses(node);
+    if (!bytes_equal(head->method, BYTES_LITERAL("POST"))) {
+        reply_problem(&reply, 405, "method-not-allowed", "Method not allowed", "/v1/clicks takes POST only");
+    } else if (refusal != NULL) {
+        reply_problem(&reply, 503, "not-now", "Not now", "%s; try again", refusal);
+    } else {
+        atomic_fetch_add(&node->sessions_open, 1);
+        *session = intake_begin(&node->intake, head, request, &reply);
+        if (*session != NULL) {
+            *body_wanted = true;
+            return;
+        }
+        atomic_fetch_sub(&node->sessions_open, 1);
+    }
+    send_reply(node, request, &reply);
+}
+
+/* --- questions --- */
+
+static void fill_stage_cpu(const struct node *node, struct query_status *status) {
+    static const char *const names[] = {"journal", "aggregate", "reduce"};
+    size_t count = 0;
+    if (node->options.intake_cpu != NULL)
+        status->stage_cpu[count++] = (struct query_stage_cpu){"intake", node->options.intake_cpu(node->options.wake_self)};
+    for (int stage = NODE_STAGE_JOURNAL; node->options.stage_cpu != NULL && stage <= NODE_STAGE_REDUCE; stage++)
+        status->stage_cpu[count++] =
+            (struct query_stage_cpu){names[stage], node->options.stage_cpu(node->options.wake_self, (enum node_stage)stage)};
+}
+
+static void gather_dedup(struct node *node, struct query_status *status) {
+    for (uint32_t p = 0; p < node->partition_count; p++) {
+        struct node_partition *partition = &node->partitions[p];
+        pthread_mutex_lock(&partition->lock);
+        struct dedup_usage usage = aggregator_dedup_usage(partition->aggregator);
+        pthread_mutex_unlock(&partition->lock);
+        status->dedup.entries += usage.entries;
+        status->dedup.entries_max += usage.entries_max;
+        status->dedup.bytes += usage.bytes;
+        status->dedup.bytes_max += usage.bytes_max;
+    }
+}
+
+/* Under the view's read lock: what the journal has accepted is read after the view was fixed, so it is never less than what
+ * the view counts. */
+static void gather_totals(struct node *node, struct query_status *status) {
+    pthread_mutex_lock(&node->mail_lock);
+    status->totals = node->totals;
+    status->rules = node->rules;
+    memcpy(status->journal_end, node->journal_end, sizeof status->journal_end);
+    pthread_mutex_unlock(&node->mail_lock);
+}
+
+static void gather_rest(struct node *node, struct query_status *status) {
+    status->phase = node_phase_text(node_phase(node));
+    status->waits_for = node_refuses(node);
+    status->ads = ads_count(node->ads);
+    status->ads_bytes = ads_memory_bytes(node->ads);
+    status->checkpoints = atomic_load(&node->checkpoints);
+    status->requests = atomic_load(&node->requests);
+    status->queries = atomic_load(&node->queries);
+    status->uptime_seconds = (double)(clock_mono(&node->seam.clock).ns - node->opened_at.ns) / 1e9;
+    status->resident_bytes = node->options.resident_bytes != NULL ? node->options.resident_bytes() : 0;
+    fill_stage_cpu(node, status);
+}
+
+static void answer_question(struct node *node, const struct request_head *head, struct reply *reply) {
+    struct query_status status = {0};
+    bool wants_status =
+        bytes_equal(head->path, BYTES_LITERAL("/v1/status")) || bytes_equal(head->path, BYTES_LITERAL("/metrics"));
+    atomic_fetch_add(&node->queries, 1);
+    if (node_phase(node) == NODE_REPLAYING && !wants_status) {
+        reply_problem(reply, 503, "not-now", "Not now", "the journal is being replayed; try again");
+        return;
+    }
+    if (wants_status) gather_dedup(node, &status); /* partition locks come before the view's */
+    pthread_rwlock_rdlock(&node->view_lock);
+    if (wants_status) {
+        gather_totals(node, &status);
+        gather_rest(node, &status);
+    }
+    query_answer(node->view, &status, head, reply);
+    pthread_rwlock_unlock(&node->view_lock);
+}
+
+/* --- export --- */
+
+enum status node_export_cells(struct node *node, enum status (*write)(void *context, struct bytes part), void *context,
+                              struct failure *failure) {
+    pthread_rwlock_rdlock(&node->view_lock);
+    struct view_export *export = view_export_begin(node->view);
+    pthread_rwlock_unlock(&node->view_lock);
+    enum status status = view_export_run(export, write, context, failure);
+    view_export_destroy(export);
+    return status;
+}
+
+static enum status write_to_stream(void *context, struct bytes part) {
+    return fwrite(part.at, 1, part.len, context) == part.len ? STATUS_OK : STATUS_NO_SPACE;
+}
+
+/* The export goes to an unnamed temporary file first: its size is then known, and a slow reader holds up nobody. */
+static void answer_export(struct node *node, const struct request_head *head, struct reply *reply) {
+    static const char *const allowed[] = {"table", NULL};
+    struct failure failure = {0};
+    struct buffer table = {0};
+    enum status status = query_parameter(head->query, "table", &table);
+    bool cells = status == STATUS_OK && bytes_equal(buffer_view(&table), BYTES_LITERAL("cells"));
+    buffer_fini(&table);
+    if (!cells || query_only(head->query, allowed, &failure) != STATUS_OK) {
+        reply_problem(reply, 400, "bad-parameter", "Bad parameter",
+                      "table: must be `cells`, and there is no other parameter");
+        return;
+    }
+    FILE *file = tmpfile();
+    if (file != NULL) {
+        status = node_export_cells(node, write_to_stream, file, &failure);
+        if (status == STATUS_OK && fflush(file) == 0) reply->body_file = dup(fileno(file));
+        (void)fclose(file);
+    }
+    if (reply->body_file >= 0) {
+        reply->http_status = 200;
+        reply->content_type = "text/csv; charset=utf-8";
+    } else {
+        reply_problem(reply, 503, "not-now", "Not now", "the export could not be written to a temporary file: %s",
+                      failure.status != STATUS_OK ? failure.text : "no space in $TMPDIR");
+    }
+}
+
+/* --- the table of contents --- */
+
+static void answer_probe(struct node *node, bool ready_wanted, struct reply *reply) {
+    enum node_phase phase = node_phase(node);
+    bool good = ready_wanted ? phase == NODE_SERVING : phase != NODE_FAILED;
+    reply->http_status = good ? 200 : 503;
+    reply->content_type = "text/plain; charset=utf-8";
+    if (good)
+        buffer_append_text(&reply->body, "ok\n");
+    else
+        buffer_printf(&reply->body, "%s: %s\n", node_phase_text(phase), node_refuses(node));
+}
+
+void node_request(struct node *node, const struct request_head *head, void *request, void **session, bool *body_wanted) {
+    struct bytes path = head->path;
+    *session = NULL;
+    *body_wanted = false;
+    atomic_fetch_add(&node->requests, 1);
+    if (bytes_equal(path, BYTES_LITERAL("/v1/clicks"))) {
+        begin_clicks(node, head, request, session, body_wanted);
+        return;
+    }
+    struct reply reply = {.body_file = -1};
+    bool reads = bytes_equal(head->method, BYTES_LITERAL("GET")) || bytes_equal(head->method, BYTES_LITERAL("HEAD"));
+    if (reads && bytes_equal(path, BYTES_LITERAL("/livez")))
+        answer_probe(node, false, &reply);
+    else if (reads && bytes_equal(path, BYTES_LITERAL("/readyz")))
+        answer_probe(node, true, &reply);
+    else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/export")) && node_phase(node) != NODE_REPLAYING)
+        answer_export(node, head, &reply);
+    else
+        answer_question(node, head, &reply);
+    send_reply(node, request, &reply);
+}

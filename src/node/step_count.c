@@ -1,0 +1,132 @@
+/* step_count.c: the aggregators' step and the reducer's. */
+#include "base/check.h"
+#include "node/node_internal.h"
+
+bool node_step_aggregate(struct node *node, uint32_t p) {
+    CHECK(p < node->partition_count);
+    struct node_partition *partition = &node->partitions[p];
+    enum node_phase phase = node_phase(node);
+    if (phase == NODE_FAILED || phase == NODE_STOPPED) return false;
+
+    pthread_mutex_lock(&partition->lock);
+    bool full = aggregator_increments_waiting(partition->aggregator) > INCREMENTS_WAITING_MAX;
+    struct journal_record *record = full ? NULL : node_inbox_pop(node, p);
+    struct failure failure = {0};
+    enum status status = STATUS_OK;
+    bool did = false;
+    if (record != NULL) {
+        status = aggregator_step(partition->aggregator, record, &failure);
+        did = true;
+    } else {
+        did = aggregator_purge(partition->aggregator);
+    }
+    uint64_t room = aggregator_dedup_room(partition->aggregator);
+    pthread_mutex_unlock(&partition->lock);
+
+    /* Room first, pending after: what intake adds up is never more than there is. */
+    atomic_store(&partition->dedup_room, room);
+    if (record != NULL) {
+        atomic_fetch_sub(&node->pending_clicks, node_record_clicks(record, p));
+        journal_record_release(record);
+        node_resume_waiting(node);
+        node_wake(node, NODE_STAGE_REDUCE, 0);
+    }
+    if (status != STATUS_OK) node_fail(node, &failure);
+    return did;
+}
+
+static int64_t elapsed_ms(struct mono_time since, struct mono_time now) {
+    return (now.ns - since.ns) / 1000000;
+}
+
+/* Takes what the aggregators have counted, a partition at a time, then applies all of it in one go: one cut. */
+static bool publish(struct node *node, struct mono_time now) {
+    bool taken[PARTITIONS_MAX] = {false}, any = false;
+    for (uint32_t p = 0; p < node->partition_count; p++) {
+        struct node_partition *partition = &node->partitions[p];
+        pthread_mutex_lock(&partition->lock);
+        taken[p] = aggregator_take(partition->aggregator, &partition->partial);
+        pthread_mutex_unlock(&partition->lock);
+        any = any || taken[p];
+    }
+    node->published_at = now;
+    if (!any) return false;
+    pthread_rwlock_wrlock(&node->view_lock);
+    for (uint32_t p = 0; p < node->partition_count; p++)
+        if (taken[p]) view_apply(node->view, &node->partitions[p].partial);
+    view_publish(node->view);
+    pthread_rwlock_unlock(&node->view_lock);
+    node_wake(node, NODE_STAGE_JOURNAL, 0);
+    return true;
+}
+
+static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
+    struct failure failure = {0};
+    if (view_checkpoint_write(node->view, p, &failure) != STATUS_OK) {
+        node_fail(node, &failure);
+        return false;
+    }
+    pthread_rwlock_wrlock(&node->view_lock);
+    view_checkpoint_done(node->view, p);
+    pthread_rwlock_unlock(&node->view_lock);
+    node->partitions[p].checkpoint_at = now;
+    node->flush_needed = true;
+    atomic_fetch_add(&node->checkpoints, 1);
+    return true;
+}
+
+static bool checkpoint_due(const struct node *node, uint32_t p, struct mono_time now) {
+    const struct view_partition *public = view_partition(node->view, p);
+    if (public->offset.at == public->checkpoint_offset.at) return false;
+    uint64_t clicks = verdict_totals_clicks(&public->totals) - verdict_totals_clicks(&public->checkpoint_totals);
+    return clicks >= node->options.checkpoint_clicks / node->partition_count + 1 ||
+           elapsed_ms(node->partitions[p].checkpoint_at, now) >= node->options.checkpoint_interval_ms;
+}
+
+static bool flush(struct node *node, struct mono_time now) {
+    struct failure failure = {0};
+    node->flushed_at = now;
+    node->flush_needed = false;
+    if (store_flush(node->store, &failure) == STATUS_OK) return true;
+    node_fail(node, &failure);
+    return false;
+}
+
+/* The last publication, checkpoints and flush, once everything durable has been aggregated. */
+static bool finish_counting(struct node *node, struct mono_time now) {
+    if (!node_inboxes_empty(node) || atomic_load(&node->pending_clicks) > 0) return false;
+    (void)publish(node, now);
+    for (uint32_t p = 0; p < node->partition_count; p++) {
+        pthread_mutex_lock(&node->mail_lock);
+        uint64_t end = node->journal_end[p];
+        pthread_mutex_unlock(&node->mail_lock);
+        if (view_partition(node->view, p)->offset.at != end) return false; /* a record was still being judged */
+    }
+    for (uint32_t p = 0; p < node->partition_count; p++) {
+        const struct view_partition *public = view_partition(node->view, p);
+        if (public->offset.at != public->checkpoint_offset.at && !checkpoint(node, p, now)) return true;
+    }
+    if (node->flush_needed && !flush(node, now)) return true;
+    atomic_store(&node->stop_stage, STOP_SEALING);
+    node_wake(node, NODE_STAGE_JOURNAL, 0);
+    return true;
+}
+
+bool node_step_reduce(struct node *node) {
+    enum node_phase phase = node_phase(node);
+    if (phase == NODE_FAILED || phase == NODE_STOPPED) return false;
+    struct mono_time now = clock_mono(&node->seam.clock);
+    if (phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_COUNTING) return finish_counting(node, now);
+    if (phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_SEALING) return false;
+
+    int64_t since_ms = elapsed_ms(node->published_at, now);
+    bool due = since_ms >= PUBLISH_INTERVAL_MS || (since_ms >= PUBLISH_IDLE_INTERVAL_MS && node_inboxes_empty(node));
+    bool did = due && publish(node, now);
+    for (uint32_t p = 0; p < node->partition_count; p++) {
+        if (!checkpoint_due(node, p, now)) continue;
+        (void)checkpoint(node, p, now);
+        return true; /* one at a time, so that publishing goes on in between */
+    }
+    if (node->flush_needed && elapsed_ms(node->flushed_at, now) >= node->options.flush_interval_ms) return flush(node, now);
+    return did;
+}

@@ -1,0 +1,175 @@
+/* step_journal.c: the journal's step: replay, then one commit after another, at last the seal. */
+#include <stdio.h>
+
+#include "base/check.h"
+#include "node/node_internal.h"
+
+static void fail_with(struct node *node, struct failure *failure, enum status status) {
+    if (failure->status == STATUS_OK) (void)failure_set(failure, status, "%s", status_text(status));
+    node_fail(node, failure);
+}
+
+static void note_durable(struct node *node, const struct journal_record *record) {
+    pthread_mutex_lock(&node->mail_lock);
+    node->totals = journal_totals(node->journal);
+    node->rules = *journal_rules(node->journal);
+    for (uint32_t p = 0; p < node->partition_count; p++) node->journal_end[p] = journal_end(node->journal, p).at;
+    pthread_mutex_unlock(&node->mail_lock);
+    if (record != NULL) atomic_store(&node->last_arrival_ms, record->arrival.ms);
+}
+
+/* Everything durable is in the view. */
+static bool view_has_all(struct node *node) {
+    bool all = node_inboxes_empty(node);
+    pthread_rwlock_rdlock(&node->view_lock);
+    for (uint32_t p = 0; all && p < node->partition_count; p++)
+        all = view_partition(node->view, p)->offset.at == journal_end(node->journal, p).at;
+    pthread_rwlock_unlock(&node->view_lock);
+    return all;
+}
+
+static void note_torn_tail(struct node *node) {
+    const char *path = journal_torn_path(node->journal);
+    if (path == NULL) return;
+    pthread_mutex_lock(&node->mail_lock);
+    (void)snprintf(node->progress.torn_path, sizeof node->progress.torn_path, "%s", path);
+    node->progress.torn_bytes = journal_totals(node->journal).torn_bytes;
+    pthread_mutex_unlock(&node->mail_lock);
+}
+
+static bool replay(struct node *node) {
+    struct failure failure = {0};
+    struct journal_record *record = NULL;
+    enum status status = STATUS_OK;
+    if (!node->replay_ended) {
+        if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max || !node_inbox_has_room(node))
+            return false;
+        status = journal_replay_next(node->journal, &record, &failure);
+        if (status == STATUS_END) {
+            node->replay_ended = true;
+            note_durable(node, NULL);
+            return true;
+        }
+    } else if (!view_has_all(node)) {
+        node_wake(node, NODE_STAGE_REDUCE, 0);
+        return false;
+    } else if (!node->started) {
+        const struct clock *clock = &node->seam.clock;
+        status = journal_start(node->journal, clock_wall(clock), clock_mono(clock), &record, &failure);
+        if (status == STATUS_AGAIN) {
+            atomic_store(&node->clock_trusted, false);
+            return false;
+        }
+        if (status == STATUS_OK) {
+            atomic_store(&node->clock_trusted, true);
+            node->started = true;
+            note_torn_tail(node);
+            note_durable(node, record);
+        }
+    } else {
+        node_begin_serving(node);
+        return true;
+    }
+    if (status != STATUS_OK) {
+        fail_with(node, &failure, status);
+        return true;
+    }
+    if (record != NULL) {
+        node_distribute(node, record, true);
+        journal_record_release(record);
+    }
+    return true;
+}
+
+/* Takes batches off the queue for one commit: at least one if there is any, then up to COMMIT_BYTES_MAX. */
+static size_t take_batches(struct node *node, struct intake_batch **batches) {
+    size_t count = 0, bytes = 0;
+    pthread_mutex_lock(&node->mail_lock);
+    while (node->queue_first != NULL && count < COUNT_BATCHES_MAX) {
+        if (count > 0 && bytes + node->queue_first->bytes > COMMIT_BYTES_MAX) break;
+        batches[count] = node->queue_first;
+        bytes += batches[count++]->bytes;
+        node->queue_first = node->queue_first->next;
+    }
+    if (node->queue_first == NULL) node->queue_last = NULL;
+    pthread_mutex_unlock(&node->mail_lock);
+    return count;
+}
+
+static bool commit(struct node *node) {
+    struct intake_batch *batches[COUNT_BATCHES_MAX];
+    const struct journal_batch *journal_batches[COUNT_BATCHES_MAX];
+    if (!node_inbox_has_room(node)) return false;
+    size_t count = take_batches(node, batches);
+    for (size_t i = 0; i < count; i++) journal_batches[i] = &batches[i]->journal;
+
+    struct failure failure = {0};
+    struct journal_record *record = NULL;
+    const struct clock *clock = &node->seam.clock;
+    enum status status =
+        journal_commit(node->journal, journal_batches, count, clock_wall(clock), clock_mono(clock), &record, &failure);
+    atomic_store(&node->clock_trusted, status != STATUS_AGAIN);
+    if (status == STATUS_OK && record != NULL) {
+        note_durable(node, record); /* before any answer: status includes every request that was answered */
+        node_distribute(node, record, false);
+        journal_record_release(record);
+    } else {
+        for (size_t i = 0; i < count; i++) atomic_fetch_sub(&node->pending_clicks, batches[i]->click_count);
+    }
+    for (size_t i = 0; i < count; i++) intake_batch_committed(batches[i], status); /* I3 */
+    if (status != STATUS_OK && status != STATUS_AGAIN) fail_with(node, &failure, status);
+    return count > 0 || record != NULL;
+}
+
+/* Once all requests are answered, or have had their time: from here on node_submit refuses and nothing is committed any
+ * more. The queue is looked at and the stage is set under one lock, so no batch slips in between. */
+static bool begin_counting(struct node *node) {
+    bool late = clock_mono(&node->seam.clock).ns >= atomic_load(&node->stop_deadline_ns);
+    pthread_mutex_lock(&node->mail_lock);
+    bool done = node->queue_first == NULL && (atomic_load(&node->sessions_open) == 0 || late);
+    if (done) atomic_store(&node->stop_stage, STOP_COUNTING);
+    pthread_mutex_unlock(&node->mail_lock);
+    return done;
+}
+
+static bool stop(struct node *node) {
+    switch ((enum stop_stage)atomic_load(&node->stop_stage)) {
+    case STOP_NOT:
+        CHECK_FAIL("stopping without a stop");
+    case STOP_COMMITTING:
+        if (commit(node)) return true;
+        return begin_counting(node);
+    case STOP_COUNTING:
+        node_wake(node, NODE_STAGE_REDUCE, 0);
+        return false;
+    case STOP_SEALING: {
+        struct failure failure = {0};
+        for (uint32_t p = 0; p < node->partition_count; p++) /* the two clocks of a partition tell the same time */
+            CHECK(
+                watermark_equal(journal_watermark(node->journal, p), aggregator_watermark(node->partitions[p].aggregator)));
+        enum status status = journal_close(node->journal, &failure);
+        node->journal = NULL;
+        if (status != STATUS_OK)
+            fail_with(node, &failure, status);
+        else
+            atomic_store(&node->phase, NODE_STOPPED);
+        return true;
+    }
+    }
+    return false;
+}
+
+bool node_step_journal(struct node *node) {
+    switch (node_phase(node)) {
+    case NODE_REPLAYING:
+        return replay(node);
+    case NODE_SERVING:
+        return commit(node);
+    case NODE_STOPPING:
+        return stop(node);
+    case NODE_STOPPED:
+    case NODE_FAILED:
+        return false;
+    }
+    return false;
+}
