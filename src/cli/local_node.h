@@ -1,0 +1,22 @@
+/* local_node.h: a node on this machine: data directory, RocksDB store, threads. */
+#pragma once
+
+#include "config/config.h"
+#include "node/node.h"
+#include "node/threads.h"
+
+struct local_node {
+    struct os_directory *directory;
+    struct rocks *rocks;
+    struct node_threads *threads;
+    struct node *node;
+};
+
+/* Opens and starts replaying; on failure everything is closed again. `proposal`: new rules, or {0} to leave them alone. */
+enum status local_node_open(struct local_node *local, const struct config *config, const struct rules_proposal *proposal,
+                            const struct requests *requests, double (*intake_cpu)(void *self), void *intake_cpu_self,
+                            struct failure *failure) MUST_USE;
+/* After node_stop, or when it FAILED: waits for the end of its work and ends the threads. STATUS_OK only when it STOPPED. */
+enum status local_node_finish(struct local_node *local, struct failure *failure) MUST_USE;
+/* No request may be open. */
+void local_node_close(struct local_node *local);

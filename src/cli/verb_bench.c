@@ -1,0 +1,201 @@
+/* `tally bench`: measures this machine. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "cli/bench.h"
+#include "cli/cli.h"
+#include "cli/verbs.h"
+#include "client/table.h"
+
+struct scenario {
+    const char *name;
+    const char *text;
+    uint64_t clicks; /* when not told */
+    enum status (*run)(const struct bench_options *options, unsigned run, struct bench_figures *figures,
+                       struct failure *failure);
+};
+
+static const struct scenario scenarios[] = {
+    {"batches", "NDJSON batches, several in flight, durable and exact", 5000000, bench_batches},
+    {"freshness", "acknowledged to visible in a query, under load", 0, bench_freshness},
+    {"restart", "SIGKILL with nothing in a checkpoint, until ready", 10000000, bench_restart},
+};
+enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
+
+void bench_add(struct bench_figures *figures, const char *name, double value, unsigned decimals) {
+    size_t i = 0;
+    while (i < figures->count && strcmp(figures->figures[i].name, name) != 0) i++;
+    CHECK(i < BENCH_FIGURES_MAX);
+    struct bench_figure *figure = &figures->figures[i];
+    if (i == figures->count) {
+        figures->count++;
+        snprintf(figure->name, sizeof figure->name, "%s", name);
+        figure->decimals = decimals;
+    }
+    CHECK(figure->runs < BENCH_RUNS_MAX);
+    figure->values[figure->runs++] = value;
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(const struct bench_figure *figure) {
+    CHECK(figure->runs > 0);
+    double sorted[BENCH_RUNS_MAX];
+    memcpy(sorted, figure->values, figure->runs * sizeof sorted[0]);
+    qsort(sorted, figure->runs, sizeof sorted[0], compare_doubles);
+    unsigned middle = figure->runs / 2;
+    return figure->runs % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/* Whole numbers grouped by thousands, others as they are. */
+static void add_value(struct table *table, const struct bench_figure *figure, double value) {
+    if (figure->decimals == 0 && value >= 0 && value < 1e18) {
+        table_cell_number(table, (uint64_t)(value + 0.5));
+        return;
+    }
+    char text[64];
+    snprintf(text, sizeof text, "%.*f", (int)figure->decimals, value);
+    table_cell(table, text);
+}
+
+static void print_table(const struct bench_figures *figures, unsigned runs) {
+    struct table table = {0};
+    table_cell(&table, "figure");
+    table_cell(&table, "median");
+    for (unsigned run = 0; run < runs && runs > 1; run++) {
+        char heading[32];
+        snprintf(heading, sizeof heading, "run %u", run + 1);
+        table_cell(&table, heading);
+    }
+    table_end_row(&table);
+    for (size_t i = 0; i < figures->count; i++) {
+        const struct bench_figure *figure = &figures->figures[i];
+        CHECK(figure->runs == runs);
+        table_cell(&table, figure->name);
+        add_value(&table, figure, bench_median(figure));
+        for (unsigned run = 0; run < runs && runs > 1; run++) add_value(&table, figure, figure->values[run]);
+        table_end_row(&table);
+    }
+    table_print(&table, stdout, "  ", true);
+    table_fini(&table);
+}
+
+static void print_json(const char *scenario, const struct bench_figures *figures) {
+    printf("{\"scenario\":\"%s\",\"figures\":{", scenario);
+    for (size_t i = 0; i < figures->count; i++) {
+        const struct bench_figure *figure = &figures->figures[i];
+        int decimals = (int)figure->decimals;
+        printf("%s\"%s\":{\"median\":%.*f,\"runs\":[", i > 0 ? "," : "", figure->name, decimals, bench_median(figure));
+        for (unsigned run = 0; run < figure->runs; run++)
+            printf("%s%.*f", run > 0 ? "," : "", decimals, figure->values[run]);
+        printf("]}");
+    }
+    printf("}}\n");
+}
+
+static enum status run_scenario(const struct scenario *scenario, struct bench_options *options, unsigned runs, bool as_json,
+                                struct failure *failure) {
+    static const struct bench_figures none;
+    struct bench_figures *figures = memory_allocate(sizeof *figures);
+    *figures = none;
+    struct bench_options own = *options;
+    if (own.clicks == 0) own.clicks = scenario->clicks;
+    enum status status = STATUS_OK;
+    for (unsigned run = 0; run < runs && status == STATUS_OK; run++) {
+        cli_say("%s, run %u of %u ...", scenario->name, run + 1, runs);
+        status = scenario->run(&own, run, figures, failure);
+        bench_remove_data(&own);
+    }
+    if (status == STATUS_OK && as_json) print_json(scenario->name, figures);
+    if (status == STATUS_OK && !as_json) {
+        printf("%s: %s; %u run%s\n", scenario->name, scenario->text, runs, runs == 1 ? "" : "s");
+        print_table(figures, runs);
+        printf("\n");
+    }
+    fflush(stdout);
+    free(figures);
+    return status;
+}
+
+int verb_bench(int argc, char **argv) {
+    static const char *const formats[] = {"text", "json", NULL};
+    static const char *const names[] = {"all", "batches", "freshness", "restart", NULL};
+    struct config config;
+    struct bench_options options = {.batch_lines = 1000, .connections = 4, .rate = 100000, .seconds = 20};
+    uint64_t runs = 3;
+    const char *scenario = "batches", *format = "text";
+    child_flags_collect(&options.flags, CONFIG_FOR_BENCH, argc, argv);
+    const struct cli_flag flags[] = {
+        {.name = "scenario", .argument = "NAME", .help = "what to measure", .to_text = &scenario, .choices = names},
+        {.name = "clicks",
+         .argument = "N",
+         .help = "clicks in a run; without it 5 million, for restart 10 million",
+         .to_count = &options.clicks,
+         .max = 1000000000},
+        {.name = "runs",
+         .argument = "N",
+         .help = "how often; the medians count",
+         .to_count = &runs,
+         .min = 1,
+         .max = BENCH_RUNS_MAX},
+        {.name = "batch",
+         .argument = "N",
+         .help = "lines in one request",
+         .to_count = &options.batch_lines,
+         .min = 1,
+         .max = 1000000},
+        {.name = "connections",
+         .argument = "N",
+         .help = "requests in flight at once",
+         .to_count = &options.connections,
+         .min = 1,
+         .max = 256},
+        {.name = "rate",
+         .argument = "N",
+         .help = "clicks a second, for freshness",
+         .to_count = &options.rate,
+         .min = 1,
+         .max = 10000000},
+        {.name = "seconds",
+         .argument = "N",
+         .help = "how long, for freshness",
+         .to_count = &options.seconds,
+         .min = 1,
+         .max = 86400},
+        {.name = "format",
+         .argument = "text|json",
+         .help = "how to print the figures",
+         .to_text = &format,
+         .choices = formats},
+    };
+    const struct cli_usage usage = {
+        .verb = "bench",
+        .summary = "Measures this machine with made-up clicks; server and sender both run on it.",
+        .flags = flags,
+        .flag_count = sizeof flags / sizeof flags[0],
+        .settings = CONFIG_FOR_BENCH,
+        .config = &config,
+        .notes =
+            "Scenarios: batches (clicks a second, cost of a click), freshness (acknowledged to visible), restart (after\n"
+            "SIGKILL), all. Data goes to a temporary directory under $TMPDIR or /var/tmp; give it a real disk. A wrong\n"
+            "count is a failure: exit code 3.\n"};
+    int exit_code = cli_parse(&usage, &argc, argv);
+    if (exit_code != CLI_CONTINUE) return exit_code;
+    struct failure failure = {0};
+    if (temp_directory_make("bench", "/var/tmp", options.directory, &failure) != STATUS_OK) return cli_fail(&failure);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < SCENARIOS && status == STATUS_OK; i++) {
+        if (strcmp(scenario, "all") != 0 && strcmp(scenario, scenarios[i].name) != 0) continue;
+        status = run_scenario(&scenarios[i], &options, (unsigned)runs, strcmp(format, "json") == 0, &failure);
+    }
+    temp_directory_remove(options.directory);
+    if (status == STATUS_OK) return CLI_DONE;
+    int failed = cli_fail(&failure);
+    return status == STATUS_CORRUPT ? CLI_DIFFERENT : failed;
+}

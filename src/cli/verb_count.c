@@ -1,0 +1,74 @@
+/* `tally count AD`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/verbs.h"
+#include "client/api.h"
+#include "client/table.h"
+
+static void row(struct table *table, const char *name, const struct json *answer, const char *path) {
+    struct buffer value = {0};
+    json_append_plain(answer, path, &value);
+    if (value.len > 0) {
+        buffer_append(&value, "", 1);
+        table_cell(table, name);
+        table_cell(table, (const char *)value.at);
+        table_end_row(table);
+    }
+    buffer_fini(&value);
+}
+
+static void print_count(const struct json *answer) {
+    struct table table = {0};
+    row(&table, "ad", answer, "ad_id");
+    row(&table, "count", answer, "count");
+    row(&table, "from", answer, "from");
+    row(&table, "to", answer, "to");
+    row(&table, "filter", answer, "filter_id");
+    row(&table, "state", answer, "state");
+    row(&table, "watermark", answer, "watermark");
+    table_print(&table, stdout, "", false);
+    table_fini(&table);
+}
+
+int verb_count(int argc, char **argv) {
+    static const char *const formats[] = {"text", "json", NULL};
+    struct config config;
+    const char *from = NULL, *to = NULL, *last = NULL, *filter = NULL, *format = "text";
+    const struct cli_flag flags[] = {
+        {.name = "from", .argument = "TIME", .help = "first minute, e.g. 2026-01-31T12:00:00Z", .to_text = &from},
+        {.name = "to", .argument = "TIME", .help = "the minute after the last", .to_text = &to},
+        {.name = "last", .argument = "MINUTES", .help = "so many minutes up to the last closed one", .to_text = &last},
+        {.name = "filter", .argument = "ID", .help = "only clicks of this stored filter", .to_text = &filter},
+        {.name = "format",
+         .argument = "text|json",
+         .help = "how to print the answer",
+         .to_text = &format,
+         .choices = formats},
+    };
+    const struct cli_usage usage = {.verb = "count",
+                                    .summary =
+                                        "Asks a server for the count of one ad; by default in the last closed minute.",
+                                    .operands = "AD",
+                                    .operands_min = 1,
+                                    .operands_max = 1,
+                                    .flags = flags,
+                                    .flag_count = sizeof flags / sizeof flags[0],
+                                    .settings = CONFIG_FOR_CLIENT,
+                                    .config = &config};
+    int exit_code = cli_parse(&usage, &argc, argv);
+    if (exit_code != CLI_CONTINUE) return exit_code;
+    struct buffer path = {0};
+    buffer_append_text(&path, "/v1/ads/");
+    api_escape(&path, bytes_of_text(argv[1]));
+    buffer_append_text(&path, "/aggregated_cnt");
+    api_parameter(&path, "from", from);
+    api_parameter(&path, "to", to);
+    api_parameter(&path, "last", last);
+    api_parameter(&path, "filter", filter);
+    exit_code = ask(config.client_url, buffer_view(&path), strcmp(format, "json") == 0, print_count);
+    buffer_fini(&path);
+    return exit_code;
+}

@@ -1,0 +1,135 @@
+/* verb_serve.c: the server's life, from the first flag to the sealed journal. */
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/local_node.h"
+#include "cli/verbs.h"
+#include "http/http.h"
+
+enum { STOP_DEADLINE_MS = 10 * SECOND_MS, POLL_MS = 100, SAY_EVERY_MS = 1000 };
+
+static void handle_request(void *self, const struct request_head *head, void *request, void **session, bool *body_wanted) {
+    const struct local_node *local = self;
+    node_request(local->node, head, request, session, body_wanted);
+}
+
+static enum status handle_feed(void *self, void *session, struct bytes bytes) {
+    const struct local_node *local = self;
+    return node_request_feed(local->node, session, bytes);
+}
+
+static void handle_end(void *self, void *session) {
+    const struct local_node *local = self;
+    node_request_end(local->node, session);
+}
+
+static void handle_abort(void *self, void *session) {
+    const struct local_node *local = self;
+    node_request_abort(local->node, session);
+}
+
+static double intake_cpu(void *self) {
+    return http_cpu_seconds(self);
+}
+
+/* Before any thread is made, so that all of them inherit it and only wait_for_signal gets the signals. */
+static void block_signals(sigset_t *signals) {
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk: an error of the write, not a death */
+}
+
+/* The signal, or 0 after POLL_MS. */
+static int wait_for_signal(const sigset_t *signals) {
+    struct timespec span = {.tv_nsec = POLL_MS * 1000000L};
+    int caught = sigtimedwait(signals, NULL, &span);
+    return caught > 0 ? caught : 0;
+}
+
+static void say_opened(const struct local_node *local, const struct config *config) {
+    struct node_progress progress = node_progress(local->node);
+    cli_say("data in %s; dedup memory of %llu MiB remembers %llu million clicks", config->data_directory,
+            (unsigned long long)(config->dedup_memory_bytes >> 20),
+            (unsigned long long)(progress.dedup_entries_max / 1000000));
+}
+
+static void say_ready(const struct local_node *local, const struct http_server *http) {
+    struct node_progress progress = node_progress(local->node);
+    if (progress.torn_path[0] != '\0')
+        cli_say("the journal's last write was torn: its %llu bytes, which were never acknowledged, are kept in %s",
+                (unsigned long long)progress.torn_bytes, progress.torn_path);
+    cli_say("ready: %s", http_url(http));
+}
+
+/* Until a signal or a failure. */
+static void serve(const struct local_node *local, const struct http_server *http, const sigset_t *signals) {
+    bool said_ready = false;
+    int waited_ms = 0;
+    while (wait_for_signal(signals) == 0) {
+        enum node_phase phase = node_phase(local->node);
+        if (phase == NODE_FAILED || phase == NODE_STOPPED) return;
+        waited_ms += POLL_MS;
+        if (phase == NODE_SERVING && !said_ready) {
+            say_ready(local, http);
+            said_ready = true;
+        } else if (!said_ready && waited_ms % SAY_EVERY_MS == 0) {
+            cli_say("replaying the journal: %llu clicks so far", (unsigned long long)node_progress(local->node).clicks);
+        }
+    }
+    cli_say("stopping: what was accepted is counted, then the journal is sealed");
+}
+
+static int run(const struct config *config, struct http_server *http, const sigset_t *signals) {
+    struct failure failure = {0};
+    struct local_node local;
+    struct requests requests = http_requests(http);
+    struct rules_proposal proposal = config_rules_proposal(config);
+    if (local_node_open(&local, config, &proposal, &requests, intake_cpu, http, &failure) != STATUS_OK) {
+        http_destroy(http);
+        return cli_fail(&failure);
+    }
+    say_opened(&local, config);
+    struct http_options options = {
+        .listen = config->http_listen,
+        .threads = (unsigned)config->http_threads,
+        .connections_max = (unsigned)config->http_connections,
+        .idle_timeout_seconds = (unsigned)((config->http_idle_timeout_ms + SECOND_MS - 1) / SECOND_MS),
+    };
+    struct http_handler handler = {&local, handle_request, handle_feed, handle_end, handle_abort};
+    enum status status = http_start(http, &options, &handler, &failure);
+    if (status == STATUS_OK) {
+        cli_say("listening on %s", http_url(http));
+        serve(&local, http, signals);
+        http_quiesce(http);
+    }
+    node_stop(local.node, STOP_DEADLINE_MS);
+    enum status finished = local_node_finish(&local, &failure);
+    http_destroy(http);
+    local_node_close(&local);
+    if (status != STATUS_OK || finished != STATUS_OK) return cli_fail(&failure);
+    cli_say("stopped");
+    return CLI_DONE;
+}
+
+int verb_serve(int argc, char **argv) {
+    static struct config config;
+    const struct cli_usage usage = {
+        .verb = "serve",
+        .summary = "Takes clicks over HTTP, counts each exactly once, keeps them, and answers questions.",
+        .settings = CONFIG_FOR_SERVE,
+        .config = &config,
+        .notes =
+            "SIGTERM or Ctrl-C: stops in order, exit 0. After a crash, just start it again: what was acknowledged is there.",
+    };
+    struct failure failure = {0};
+    sigset_t signals;
+    int exit_code = cli_parse(&usage, &argc, argv);
+    if (exit_code != CLI_CONTINUE) return exit_code;
+    if (config_require_data(&config, &failure) != STATUS_OK) return cli_fail(&failure);
+    block_signals(&signals);
+    return run(&config, http_create(), &signals);
+}

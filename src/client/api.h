@@ -1,0 +1,20 @@
+/* api.h: questions to a Tally server, and its answers and problems as a program wants them. */
+#pragma once
+
+#include "client/http_client.h"
+#include "client/json.h"
+
+enum { API_TIMEOUT_MS = 60 * 1000 };
+
+/* Appends `text` percent-encoded, so that it can stand as one segment of a path or as a value of a query. */
+void api_escape(struct buffer *out, struct bytes text);
+/* Appends "?name=value" or "&name=value" to a path; nothing when `value` is NULL. */
+void api_parameter(struct buffer *path, const char *name, const char *value);
+
+/* Asks, and parses the answer of a 200 (`*out` is the caller's; `raw` may be NULL, else it gets the answer's own bytes).
+ * `path` need not end with a NUL. STATUS_BAD_INPUT: a 400, the question is wrong, or the URL is; STATUS_NOT_FOUND: a 404;
+ * STATUS_AGAIN: 429, 503, not reached, connection lost; STATUS_IO_ERROR: anything else. The reason is one line. */
+enum status api_get(struct http_client *client, struct bytes path, struct json **out, struct buffer *raw,
+                    struct failure *failure) MUST_USE;
+/* What an answer other than the expected one means, as above. */
+enum status api_problem(const char *url, const struct http_answer *answer, struct failure *failure);
