@@ -1,0 +1,338 @@
+#include "fake/fake_kv.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+struct entry {
+    size_t refs;
+    struct bytes key, value; /* behind the struct */
+};
+
+/* A state of the whole store; never changes, so that a state is its own snapshot. Sorted by key. */
+struct kv_snapshot {
+    size_t refs;
+    size_t count;
+    struct entry *entries[];
+};
+
+struct batches {
+    struct kv_batch *at;
+    size_t count, capacity;
+};
+
+struct failing {
+    unsigned in; /* this many calls from now; 0 = not */
+    enum status status;
+};
+
+struct fake_kv {
+    struct kv_snapshot *now;
+    struct kv_snapshot *flushed;
+    struct batches unflushed; /* what leads from `flushed` to `now` */
+    struct failing write, flush, read;
+    size_t iterators_open;
+};
+
+struct kv_iterator {
+    struct fake_kv *fake;
+    struct kv_snapshot *state;
+    size_t at; /* state->count or above: at nothing */
+    enum status status;
+};
+
+static struct entry *entry_create(struct bytes key, struct bytes value) {
+    struct entry *entry = memory_allocate(sizeof *entry + key.len + value.len);
+    uint8_t *at = (uint8_t *)(entry + 1);
+    if (key.len > 0) memcpy(at, key.at, key.len);
+    if (value.len > 0) memcpy(at + key.len, value.at, value.len);
+    *entry = (struct entry){1, {at, key.len}, {at + key.len, value.len}};
+    return entry;
+}
+
+static void entry_release(struct entry *entry) {
+    CHECK(entry->refs > 0);
+    if (--entry->refs == 0) free(entry);
+}
+
+static struct kv_snapshot *state_create(size_t capacity) {
+    struct kv_snapshot *state = memory_allocate_zeroed(1, sizeof *state + capacity * sizeof state->entries[0]);
+    state->refs = 1;
+    return state;
+}
+
+static struct kv_snapshot *state_share(struct kv_snapshot *state) {
+    state->refs++;
+    return state;
+}
+
+static void state_release(struct kv_snapshot *state) {
+    CHECK(state->refs > 0);
+    if (--state->refs > 0) return;
+    for (size_t i = 0; i < state->count; i++) entry_release(state->entries[i]);
+    free(state);
+}
+
+/* The first entry whose key is not below `key`. */
+static size_t state_find(const struct kv_snapshot *state, struct bytes key) {
+    size_t low = 0, high = state->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (bytes_compare(state->entries[middle]->key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct change {
+    struct bytes key, value;
+    enum kv_operation op;
+    size_t order;
+};
+
+struct changes {
+    struct change *at;
+    size_t count;
+};
+
+static void add_change(void *context, enum kv_operation op, struct bytes key, struct bytes value) {
+    struct changes *changes = context;
+    changes->at[changes->count] = (struct change){key, value, op, changes->count};
+    changes->count++;
+}
+
+static int change_compare(const void *a, const void *b) {
+    const struct change *left = a, *right = b;
+    int order = bytes_compare(left->key, right->key);
+    return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
+}
+
+/* A new state: `old` merged with the batch, whose last entry for a key wins. */
+static struct kv_snapshot *state_after(const struct kv_snapshot *old, const struct kv_batch *batch) {
+    struct changes changes = {memory_allocate((batch->entry_count + 1) * sizeof *changes.at), 0};
+    kv_batch_each(batch, add_change, &changes);
+    qsort(changes.at, changes.count, sizeof *changes.at, change_compare);
+    struct kv_snapshot *state = state_create(old->count + changes.count);
+    size_t from = 0;
+    for (size_t i = 0; i <= changes.count; i++) {
+        const struct change *change = i < changes.count ? &changes.at[i] : NULL;
+        if (change != NULL && i + 1 < changes.count && bytes_equal(change->key, change[1].key)) continue;
+        while (from < old->count && (change == NULL || bytes_compare(old->entries[from]->key, change->key) < 0)) {
+            old->entries[from]->refs++;
+            state->entries[state->count++] = old->entries[from++];
+        }
+        if (change == NULL) break;
+        if (from < old->count && bytes_equal(old->entries[from]->key, change->key)) from++;
+        if (change->op == KV_PUT) state->entries[state->count++] = entry_create(change->key, change->value);
+    }
+    free(changes.at);
+    return state;
+}
+
+struct fake_kv *fake_kv_create(void) {
+    struct fake_kv *fake = memory_allocate_zeroed(1, sizeof *fake);
+    fake->now = state_create(0);
+    fake->flushed = state_share(fake->now);
+    return fake;
+}
+
+static void forget_batches(struct fake_kv *fake) {
+    for (size_t i = 0; i < fake->unflushed.count; i++) kv_batch_fini(&fake->unflushed.at[i]);
+    fake->unflushed.count = 0;
+}
+
+void fake_kv_destroy(struct fake_kv *fake) {
+    if (fake == NULL) return;
+    CHECK(fake->iterators_open == 0);
+    forget_batches(fake);
+    free(fake->unflushed.at);
+    state_release(fake->now);
+    state_release(fake->flushed);
+    free(fake);
+}
+
+void fake_kv_crash(struct fake_kv *fake, size_t keep) {
+    struct kv_snapshot *state = state_share(fake->flushed);
+    for (size_t i = 0; i < fake->unflushed.count && i < keep; i++) {
+        struct kv_snapshot *next = state_after(state, &fake->unflushed.at[i]);
+        state_release(state);
+        state = next;
+    }
+    state_release(fake->now);
+    state_release(fake->flushed);
+    fake->now = state;
+    fake->flushed = state_share(state); /* what a restart finds on the disk does not go away by itself */
+    forget_batches(fake);
+    fake->write = fake->flush = fake->read = (struct failing){0};
+}
+
+size_t fake_kv_unflushed(const struct fake_kv *fake) {
+    return fake->unflushed.count;
+}
+
+size_t fake_kv_key_count(const struct fake_kv *fake) {
+    return fake->now->count;
+}
+
+void fake_kv_fail_write(struct fake_kv *fake, unsigned nth, enum status status) {
+    fake->write = (struct failing){nth, status};
+}
+
+void fake_kv_fail_flush(struct fake_kv *fake, unsigned nth, enum status status) {
+    fake->flush = (struct failing){nth, status};
+}
+
+void fake_kv_fail_read(struct fake_kv *fake, unsigned nth, enum status status) {
+    fake->read = (struct failing){nth, status};
+}
+
+/* True when this call is to fail. Stays at 1, so that those after it fail too. */
+static bool fails_now(struct failing *failing) {
+    if (failing->in == 0) return false;
+    if (failing->in == 1) return true;
+    failing->in--;
+    return false;
+}
+
+static enum status fake_get(void *self, const struct kv_snapshot *snapshot, struct bytes key, struct buffer *value,
+                            struct failure *failure) {
+    struct fake_kv *fake = self;
+    if (fails_now(&fake->read)) {
+        fake->read.in = 0;
+        return failure_set(failure, fake->read.status, "fake kv: injected read failure");
+    }
+    const struct kv_snapshot *state = snapshot == NULL ? fake->now : snapshot;
+    size_t at = state_find(state, key);
+    if (at == state->count || !bytes_equal(state->entries[at]->key, key)) return STATUS_NOT_FOUND;
+    buffer_clear(value);
+    buffer_append_bytes(value, state->entries[at]->value);
+    return STATUS_OK;
+}
+
+static enum status refuse(struct fake_kv *fake, struct failing *failing, const char *what, struct failure *failure) {
+    fake->write = fake->flush = (struct failing){1, failing->status};
+    return failure_set(failure, failing->status, "fake kv: injected %s failure", what);
+}
+
+static void keep_batch(struct batches *batches, const struct kv_batch *batch) {
+    if (batches->count == batches->capacity) {
+        batches->capacity = batches->capacity * 2 + 8;
+        batches->at = memory_resize(batches->at, batches->capacity * sizeof *batches->at);
+    }
+    struct kv_batch *kept = &batches->at[batches->count++];
+    *kept = (struct kv_batch){.entry_count = batch->entry_count};
+    buffer_append_bytes(&kept->entries, buffer_view(&batch->entries));
+}
+
+static enum status fake_write(void *self, const struct kv_batch *batch, struct failure *failure) {
+    struct fake_kv *fake = self;
+    if (fails_now(&fake->write)) return refuse(fake, &fake->write, "write", failure);
+    struct kv_snapshot *next = state_after(fake->now, batch);
+    state_release(fake->now);
+    fake->now = next;
+    keep_batch(&fake->unflushed, batch);
+    return STATUS_OK;
+}
+
+static enum status fake_flush(void *self, struct failure *failure) {
+    struct fake_kv *fake = self;
+    if (fails_now(&fake->flush)) return refuse(fake, &fake->flush, "flush", failure);
+    state_release(fake->flushed);
+    fake->flushed = state_share(fake->now);
+    forget_batches(fake);
+    return STATUS_OK;
+}
+
+static struct kv_snapshot *fake_snapshot_take(void *self) {
+    struct fake_kv *fake = self;
+    return state_share(fake->now);
+}
+
+static void fake_snapshot_drop(void *self, struct kv_snapshot *snapshot) {
+    (void)self;
+    state_release(snapshot);
+}
+
+static struct kv_iterator *fake_iterate(void *self, const struct kv_snapshot *snapshot) {
+    struct fake_kv *fake = self;
+    struct kv_iterator *iterator = memory_allocate(sizeof *iterator);
+    struct kv_snapshot *state = snapshot == NULL ? fake->now : (struct kv_snapshot *)(uintptr_t)snapshot;
+    *iterator = (struct kv_iterator){fake, state_share(state), SIZE_MAX, STATUS_OK};
+    fake->iterators_open++;
+    return iterator;
+}
+
+/* Before a move: an injected failure leaves the iterator at nothing. */
+static bool iterator_fails(struct kv_iterator *iterator) {
+    struct failing *failing = &iterator->fake->read;
+    iterator->status = STATUS_OK;
+    if (!fails_now(failing)) return false;
+    failing->in = 0;
+    iterator->status = failing->status;
+    iterator->at = SIZE_MAX;
+    return true;
+}
+
+static void fake_iterator_seek(struct kv_iterator *iterator, struct bytes key) {
+    if (!iterator_fails(iterator)) iterator->at = state_find(iterator->state, key);
+}
+
+static bool fake_iterator_valid(const struct kv_iterator *iterator) {
+    return iterator->at < iterator->state->count;
+}
+
+static void fake_iterator_seek_before(struct kv_iterator *iterator, struct bytes key) {
+    if (iterator_fails(iterator)) return;
+    iterator->at = state_find(iterator->state, key);
+    if (fake_iterator_valid(iterator) && bytes_equal(iterator->state->entries[iterator->at]->key, key)) return;
+    iterator->at = iterator->at == 0 ? SIZE_MAX : iterator->at - 1;
+}
+
+static void fake_iterator_next(struct kv_iterator *iterator) {
+    CHECK(fake_iterator_valid(iterator));
+    if (!iterator_fails(iterator)) iterator->at++;
+}
+
+static struct bytes fake_iterator_key(const struct kv_iterator *iterator) {
+    CHECK(fake_iterator_valid(iterator));
+    return iterator->state->entries[iterator->at]->key;
+}
+
+static struct bytes fake_iterator_value(const struct kv_iterator *iterator) {
+    CHECK(fake_iterator_valid(iterator));
+    return iterator->state->entries[iterator->at]->value;
+}
+
+static enum status fake_iterator_status(const struct kv_iterator *iterator, struct failure *failure) {
+    if (iterator->status == STATUS_OK) return STATUS_OK;
+    return failure_set(failure, iterator->status, "fake kv: injected read failure");
+}
+
+static void fake_iterator_close(struct kv_iterator *iterator) {
+    CHECK(iterator->fake->iterators_open > 0);
+    iterator->fake->iterators_open--;
+    state_release(iterator->state);
+    free(iterator);
+}
+
+struct kv fake_kv_table(struct fake_kv *fake) {
+    return (struct kv){
+        .self = fake,
+        .get = fake_get,
+        .write = fake_write,
+        .flush = fake_flush,
+        .snapshot_take = fake_snapshot_take,
+        .snapshot_drop = fake_snapshot_drop,
+        .iterate = fake_iterate,
+        .iterator_seek = fake_iterator_seek,
+        .iterator_seek_before = fake_iterator_seek_before,
+        .iterator_next = fake_iterator_next,
+        .iterator_valid = fake_iterator_valid,
+        .iterator_key = fake_iterator_key,
+        .iterator_value = fake_iterator_value,
+        .iterator_status = fake_iterator_status,
+        .iterator_close = fake_iterator_close,
+    };
+}

@@ -1,0 +1,26 @@
+/* fake_kv.h: the seam's kv in memory, with crashes and failures. One thread. */
+#pragma once
+
+#include "seam/kv.h"
+
+struct fake_kv;
+
+struct fake_kv *fake_kv_create(void);
+/* Snapshots and iterators must be back. */
+void fake_kv_destroy(struct fake_kv *fake);
+struct kv fake_kv_table(struct fake_kv *fake);
+
+/* The machine dies and comes back: of the batches written since the last flush only the first `keep` are left (all of them,
+ * if there are fewer: then it was the process alone that died). Heals an injected failure. Snapshots and iterators that
+ * are out stay readable, so that their owners can be taken down after it. */
+void fake_kv_crash(struct fake_kv *fake, size_t keep);
+size_t fake_kv_unflushed(const struct fake_kv *fake);
+
+/* The `nth` write or flush from now (1 = the next) fails with `status` and changes nothing, and so does every one after it,
+ * until a crash: a store that failed once is not asked again. 0 = never. */
+void fake_kv_fail_write(struct fake_kv *fake, unsigned nth, enum status status);
+void fake_kv_fail_flush(struct fake_kv *fake, unsigned nth, enum status status);
+/* The `nth` get or move of an iterator from now fails; only that one. */
+void fake_kv_fail_read(struct fake_kv *fake, unsigned nth, enum status status);
+
+size_t fake_kv_key_count(const struct fake_kv *fake);
