@@ -1,0 +1,51 @@
+# The one entry point for people; each target is a line or two over tools/. `make` alone lists them.
+
+# Where the simulator starts and how many seeds it runs: make sim SEEDS=1000 FROM=1
+SEEDS ?= 500
+FROM ?= 1
+# Given to the program that the target runs: make run ARGS="--rate 200000"
+ARGS ?=
+# Parts of the tests, as `tools/run-tests --list` names them: make test PARTS="unit layers"
+PARTS ?=
+
+.PHONY: help run build test sim fuzz soak bench format clean packages test-packages
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: build ## install what is missing, build, and watch clicks being counted: a server under a synthetic stream
+	build/tally demo $(ARGS)
+
+build: packages ## build build/tally
+	@tools/configure build
+	@ninja -C build --quiet tally
+
+test: test-packages ## all that CI runs; PARTS="unit sim" for some of it
+	@tools/run-tests $(PARTS)
+
+sim: test-packages ## whole nodes on simulated machines against the oracle: SEEDS=n FROM=seed
+	@tools/configure build
+	@ninja -C build --quiet tests/sim/sim
+	build/tests/sim/sim --seeds $(SEEDS) --from $(FROM)
+
+fuzz: test-packages ## every parser for two minutes under libFuzzer
+	@tools/run-tests --fuzz-seconds 120 'fuzz-*'
+
+soak: test-packages ## simulation from a new seed, end to end and fuzzing, for longer (at most 75 minutes)
+	@tools/run-tests --soak
+
+bench: build ## measure speed, freshness and restart: prints a table
+	@ninja -C build --quiet bench-programs
+	bench/run $(ARGS)
+
+format: test-packages ## write every source file as clang-format wants it
+	@tools/check-format --fix
+
+clean: ## remove everything that was built
+	rm -rf build build-asan build-tsan build-logs
+
+packages:
+	@tools/install-packages build
+
+test-packages:
+	@tools/install-packages build test
