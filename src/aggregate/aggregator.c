@@ -6,7 +6,7 @@
 
 /* How far ahead of the click being judged memory is fetched. Far enough for a cache miss (about 100 ns), near enough that
  * the lines are still there. */
-enum { PREFETCH_AHEAD = 8 };
+enum { PREFETCH_AHEAD = 8, PREFETCH_ID_AHEAD = 4 };
 
 struct aggregator {
     uint32_t partition;

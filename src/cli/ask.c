@@ -6,7 +6,7 @@
 #include "client/api.h"
 
 int ask(const char *url, struct bytes path, bool as_json, void (*print)(const struct json *answer)) {
-    struct http_client *client = http_client_create(url);
+    struct http_client *client = http_client_create(url, HTTP_CLIENT_TIMEOUT_MS);
     struct json *answer = NULL;
     struct buffer raw = {0};
     struct failure failure = {0};

@@ -99,26 +99,35 @@ static void print_json(const char *scenario, const struct bench_figures *figures
     printf("}}\n");
 }
 
-static enum status run_scenario(const struct scenario *scenario, struct bench_options *options, unsigned runs, bool as_json,
-                                struct failure *failure) {
-    static const struct bench_figures none;
-    struct bench_figures *figures = memory_allocate(sizeof *figures);
-    *figures = none;
-    struct bench_options own = *options;
-    if (own.clicks == 0) own.clicks = scenario->clicks;
+static void print_figures(const struct scenario *scenario, const struct bench_figures *figures, unsigned runs,
+                          bool as_json) {
+    if (as_json) {
+        print_json(scenario->name, figures);
+        return;
+    }
+    printf("%s: %s; %u run%s\n", scenario->name, scenario->text, runs, runs == 1 ? "" : "s");
+    print_table(figures, runs);
+    printf("\n");
+}
+
+/* The scenarios take turns, run by run, so that a slow spell of the machine does not hit one of them alone. */
+static enum status run_all(const char *wanted, const struct bench_options *options, unsigned runs, bool as_json,
+                           struct failure *failure) {
+    struct bench_figures *figures = memory_allocate_zeroed(SCENARIOS, sizeof *figures);
     enum status status = STATUS_OK;
-    for (unsigned run = 0; run < runs && status == STATUS_OK; run++) {
-        cli_say("%s, run %u of %u ...", scenario->name, run + 1, runs);
-        status = scenario->run(&own, run, figures, failure);
-        bench_remove_data(&own);
+    for (unsigned run = 0; run < runs; run++) {
+        for (size_t i = 0; i < SCENARIOS && status == STATUS_OK; i++) {
+            if (strcmp(wanted, "all") != 0 && strcmp(wanted, scenarios[i].name) != 0) continue;
+            struct bench_options own = *options;
+            if (own.clicks == 0) own.clicks = scenarios[i].clicks;
+            cli_say("%s, run %u of %u ...", scenarios[i].name, run + 1, runs);
+            status = scenarios[i].run(&own, run, &figures[i], failure);
+            bench_remove_data(&own);
+        }
     }
-    if (status == STATUS_OK && as_json) print_json(scenario->name, figures);
-    if (status == STATUS_OK && !as_json) {
-        printf("%s: %s; %u run%s\n", scenario->name, scenario->text, runs, runs == 1 ? "" : "s");
-        print_table(figures, runs);
-        printf("\n");
+    for (size_t i = 0; i < SCENARIOS && status == STATUS_OK; i++) {
+        if (figures[i].count > 0) print_figures(&scenarios[i], &figures[i], runs, as_json);
     }
-    fflush(stdout);
     free(figures);
     return status;
 }
@@ -189,11 +198,7 @@ int verb_bench(int argc, char **argv) {
     if (exit_code != CLI_CONTINUE) return exit_code;
     struct failure failure = {0};
     if (temp_directory_make("bench", "/var/tmp", options.directory, &failure) != STATUS_OK) return cli_fail(&failure);
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < SCENARIOS && status == STATUS_OK; i++) {
-        if (strcmp(scenario, "all") != 0 && strcmp(scenario, scenarios[i].name) != 0) continue;
-        status = run_scenario(&scenarios[i], &options, (unsigned)runs, strcmp(format, "json") == 0, &failure);
-    }
+    enum status status = run_all(scenario, &options, (unsigned)runs, strcmp(format, "json") == 0, &failure);
     temp_directory_remove(options.directory);
     if (status == STATUS_OK) return CLI_DONE;
     int failed = cli_fail(&failure);

@@ -146,11 +146,9 @@ static enum status check(const struct bench_sending *sending, const struct workl
                        totals->counted);
 }
 
-static void add_figures(const struct bench_sending *sending, const struct server_totals *totals, const double cpu_seconds[2],
-                        double settle_seconds, const struct stage_costs stages[2], uint64_t peak_bytes,
-                        struct bench_figures *figures) {
+static void add_figures(const struct bench_sending *sending, const double cpu_seconds[2], double settle_seconds,
+                        const struct stage_costs stages[2], uint64_t peak_bytes, struct bench_figures *figures) {
     double clicks = (double)sending->accepted;
-    (void)totals;
     bench_add(figures, "clicks_per_s", clicks / sending->seconds, 0);
     bench_add(figures, "counted_clicks_per_s", clicks / (sending->seconds + settle_seconds), 0);
     bench_add(figures, "ack_p50_ms", bench_percentile_ms(sending->acks_us, sending->ack_count, 0.5), 2);
@@ -159,7 +157,7 @@ static void add_figures(const struct bench_sending *sending, const struct server
     for (size_t i = 0; i < stages[1].count; i++) {
         char name[BENCH_NAME_BYTES];
         double before = i < stages[0].count ? stages[0].stages[i].cpu_seconds : 0;
-        snprintf(name, sizeof name, "  %s_cpu_ns_per_click", stages[1].stages[i].name);
+        snprintf(name, sizeof name, "%s_cpu_ns_per_click", stages[1].stages[i].name);
         bench_add(figures, name, (stages[1].stages[i].cpu_seconds - before) * 1e9 / clicks, 0);
     }
     bench_add(figures, "sender_cpu_ns_per_click", sending->sender_cpu_seconds * 1e9 / clicks, 0);
@@ -170,7 +168,7 @@ static void add_figures(const struct bench_sending *sending, const struct server
 static enum status measure(const struct bench_options *options, struct server_child *child, const char *path,
                            const struct workload_totals *made, struct bench_sending *sending, struct bench_figures *figures,
                            struct failure *failure) {
-    struct http_client *client = http_client_create(child->url);
+    struct http_client *client = http_client_create(child->url, HTTP_CLIENT_TIMEOUT_MS);
     struct stage_costs stages[2] = {0};
     struct server_totals totals = {0};
     double cpu_seconds[2] = {server_child_cpu_seconds(child), 0};
@@ -183,7 +181,7 @@ static enum status measure(const struct bench_options *options, struct server_ch
     if (status == STATUS_OK) status = stage_costs_ask(client, &stages[1], failure);
     if (status == STATUS_OK) status = check(sending, made, &totals, failure);
     if (status == STATUS_OK) {
-        add_figures(sending, &totals, cpu_seconds, settle_seconds, stages, server_child_peak_bytes(child), figures);
+        add_figures(sending, cpu_seconds, settle_seconds, stages, server_child_peak_bytes(child), figures);
     }
     http_client_destroy(client);
     return status;

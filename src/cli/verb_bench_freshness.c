@@ -48,9 +48,8 @@ static enum status post_probe(struct prober *prober, struct http_client *client)
                        ",\"user_id\":\"prober\",\"ip\":\"11.0.0.1\",\"country\":\"DEU\"}",
                        prober->sent, prober->sent, now_ms);
     CHECK(len > 0 && (size_t)len < sizeof body);
-    enum status status =
-        http_client_post(client, "/v1/clicks", "application/json", (struct bytes){(const uint8_t *)body, (size_t)len},
-                         API_TIMEOUT_MS, &answer, &prober->failure);
+    enum status status = http_client_post(client, "/v1/clicks", "application/json",
+                                          (struct bytes){(const uint8_t *)body, (size_t)len}, &answer, &prober->failure);
     if (status == STATUS_OK && answer.http_status != 200) status = api_problem(prober->url, &answer, &prober->failure);
     *probe = (struct probe){.minute_ms = now_ms - now_ms % MINUTE_MS, .acked_us = timing_now_ns() / 1000};
     prober->sent++;
@@ -83,7 +82,7 @@ static enum status look(struct prober *prober, struct http_client *client, bool 
 
 static void *probe_all(void *self) {
     struct prober *prober = self;
-    struct http_client *client = http_client_create(prober->url);
+    struct http_client *client = http_client_create(prober->url, HTTP_CLIENT_TIMEOUT_MS);
     int64_t next_ms = timing_now_ms();
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
@@ -101,10 +100,9 @@ static void *probe_all(void *self) {
     return NULL;
 }
 
-static enum status feed_for(const struct bench_options *options, struct server_child *child, struct workload *workload,
-                            struct sender *sender, struct feed *feed, struct failure *failure) {
+static enum status feed_for(const struct bench_options *options, struct server_child *child, struct sender *sender,
+                            struct feed *feed, struct failure *failure) {
     int64_t until_ms = timing_now_ms() + (int64_t)options->seconds * SECOND_MS;
-    (void)workload;
     enum status status;
     while ((status = sender_step(sender, 100, failure)) == STATUS_OK) {
         if (timing_now_ms() >= until_ms) feed->stopped = true;
@@ -133,12 +131,13 @@ static enum status measure(const struct bench_options *options, struct server_ch
     const struct sender_source source = {.self = &feed, .next = feed_next};
     const struct sender_observer observer = {0};
     struct sender *sender = sender_create(&sending, &source, &observer);
-    struct http_client *client = http_client_create(child->url); /* libcurl is set up before there is a second thread */
+    struct http_client *client =
+        http_client_create(child->url, HTTP_CLIENT_TIMEOUT_MS); /* libcurl is set up before there is a second thread */
     double cpu_before = server_child_cpu_seconds(child);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, probe_all, prober) == 0);
     int64_t begun_ns = timing_now_ns();
-    enum status status = feed_for(options, child, workload, sender, &feed, failure);
+    enum status status = feed_for(options, child, sender, &feed, failure);
     double seconds = (double)(timing_now_ns() - begun_ns) / 1e9;
     double cpu_seconds = server_child_cpu_seconds(child) - cpu_before;
     atomic_store(&prober->stop, true);

@@ -10,7 +10,7 @@
 enum { SETTLE_MS_MAX = 5 * MINUTE_MS };
 
 static enum status settle(const struct server_child *child, struct server_totals *totals, struct failure *failure) {
-    struct http_client *client = http_client_create(child->url);
+    struct http_client *client = http_client_create(child->url, HTTP_CLIENT_TIMEOUT_MS);
     enum status status = totals_await(client, SETTLE_MS_MAX, NULL, 0, totals, failure);
     http_client_destroy(client);
     return status;

@@ -21,6 +21,7 @@
 enum {
     READY_MS_MAX = 10 * MINUTE_MS, /* --data may name a journal that has to be replayed */
     STEP_MS = 50,
+    QUESTION_MS_MAX = 2 * SECOND_MS, /* a server that hangs must not hide a Ctrl-C for longer */
     HEADING_EVERY = 20,
     PENDING_MS_MAX = 60 * SECOND_MS,
     AUDIT_BYTES_PER_CLICK = 500, /* the oracle is simple, not small */
@@ -244,7 +245,7 @@ static int run(struct demo *demo, const char *listen, const struct child_flags *
     const struct sender_source source = {.self = &demo->feed, .next = feed_next};
     const struct sender_observer observer = {0};
     demo->sender = sender_create(&sending, &source, &observer);
-    demo->client = http_client_create(demo->child.url);
+    demo->client = http_client_create(demo->child.url, QUESTION_MS_MAX);
     greet(demo);
     feed_init(&demo->feed, demo->workload, demo->rate);
     enum status status = feed_all(demo, &failure);

@@ -96,7 +96,8 @@ static int run(const struct config *config, struct http_server *http, const sigs
     struct http_options options = {
         .listen = config->http_listen,
         .threads = (unsigned)config->http_threads,
-        .connections_max = (unsigned)config->http_connections,
+        .connections_max =
+            (unsigned)(config->http_connections < config->http_threads ? config->http_threads : config->http_connections),
         .idle_timeout_seconds = (unsigned)((config->http_idle_timeout_ms + SECOND_MS - 1) / SECOND_MS),
     };
     struct http_handler handler = {&local, handle_request, handle_feed, handle_end, handle_abort};

@@ -60,7 +60,7 @@ enum status api_get(struct http_client *client, struct bytes path, struct json *
     memcpy(text, path.at, path.len);
     text[path.len] = '\0';
     struct http_answer answer = {0};
-    enum status status = http_client_get(client, text, API_TIMEOUT_MS, &answer, failure);
+    enum status status = http_client_get(client, text, &answer, failure);
     if (status == STATUS_OK && answer.http_status != 200) status = api_problem(http_client_url(client), &answer, failure);
     if (status == STATUS_OK) {
         *out = json_parse(buffer_view(&answer.body));

@@ -4,8 +4,6 @@
 #include "client/http_client.h"
 #include "client/json.h"
 
-enum { API_TIMEOUT_MS = 60 * 1000 };
-
 /* Appends `text` percent-encoded, so that it can stand as one segment of a path or as a value of a query. */
 void api_escape(struct buffer *out, struct bytes text);
 /* Appends "?name=value" or "&name=value" to a path; nothing when `value` is NULL. */

@@ -8,6 +8,7 @@
 struct http_client {
     struct transfer transfer;
     char *url;
+    int64_t timeout_ms;
 };
 
 void http_answer_fini(struct http_answer *answer) {
@@ -23,10 +24,12 @@ char *http_url_trimmed(const char *url) {
     return trimmed;
 }
 
-struct http_client *http_client_create(const char *url) {
+struct http_client *http_client_create(const char *url, int64_t timeout_ms) {
+    CHECK(timeout_ms > 0);
     struct http_client *client = memory_allocate_zeroed(1, sizeof *client);
     transfer_init(&client->transfer);
     client->url = http_url_trimmed(url);
+    client->timeout_ms = timeout_ms;
     return client;
 }
 
@@ -43,9 +46,9 @@ const char *http_client_url(const struct http_client *client) {
 
 /* The answer is copied out with its body, so that `answer` can be used over and over. */
 static enum status exchange(struct http_client *client, const char *path, const char *content_type, struct bytes body,
-                            int64_t timeout_ms, struct http_answer *answer, struct failure *failure) {
+                            struct http_answer *answer, struct failure *failure) {
     CHECK(path[0] == '/');
-    transfer_prepare(&client->transfer, client->url, path, content_type, body, timeout_ms);
+    transfer_prepare(&client->transfer, client->url, path, content_type, body, client->timeout_ms);
     CURLcode code = curl_easy_perform(client->transfer.easy);
     enum status status = transfer_conclude(&client->transfer, client->url, code, failure);
     struct buffer kept = answer->body;
@@ -56,13 +59,13 @@ static enum status exchange(struct http_client *client, const char *path, const 
     return status;
 }
 
-enum status http_client_get(struct http_client *client, const char *path, int64_t timeout_ms, struct http_answer *answer,
+enum status http_client_get(struct http_client *client, const char *path, struct http_answer *answer,
                             struct failure *failure) {
-    return exchange(client, path, NULL, (struct bytes){0}, timeout_ms, answer, failure);
+    return exchange(client, path, NULL, (struct bytes){0}, answer, failure);
 }
 
 enum status http_client_post(struct http_client *client, const char *path, const char *content_type, struct bytes body,
-                             int64_t timeout_ms, struct http_answer *answer, struct failure *failure) {
+                             struct http_answer *answer, struct failure *failure) {
     CHECK(content_type != NULL);
-    return exchange(client, path, content_type, body, timeout_ms, answer, failure);
+    return exchange(client, path, content_type, body, answer, failure);
 }

@@ -18,17 +18,20 @@ void http_answer_fini(struct http_answer *answer);
 
 struct http_client;
 
-/* `url` as "http://127.0.0.1:8080", with or without a slash at the end. */
-struct http_client *http_client_create(const char *url);
+enum { HTTP_CLIENT_TIMEOUT_MS = 60 * 1000 };
+
+/* `url` as "http://127.0.0.1:8080", with or without a slash at the end. An answer that takes longer than `timeout_ms` is
+ * given up. */
+struct http_client *http_client_create(const char *url, int64_t timeout_ms);
 void http_client_destroy(struct http_client *client);
 const char *http_client_url(const struct http_client *client);
 
 /* `path` begins with '/' and is already percent-encoded. STATUS_OK whenever there is an answer, also a 404; STATUS_AGAIN:
  * the server was not reached or the connection was lost; STATUS_BAD_INPUT: this URL can never work. */
-enum status http_client_get(struct http_client *client, const char *path, int64_t timeout_ms, struct http_answer *answer,
+enum status http_client_get(struct http_client *client, const char *path, struct http_answer *answer,
                             struct failure *failure) MUST_USE;
 enum status http_client_post(struct http_client *client, const char *path, const char *content_type, struct bytes body,
-                             int64_t timeout_ms, struct http_answer *answer, struct failure *failure) MUST_USE;
+                             struct http_answer *answer, struct failure *failure) MUST_USE;
 
 /* "http://host:8080" without slashes at the end; the caller frees it. */
 char *http_url_trimmed(const char *url);

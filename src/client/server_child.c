@@ -19,7 +19,7 @@
 #include "client/http_client.h"
 #include "client/timing.h"
 
-enum { LAST_WORDS_BYTES = 600, POLL_MS = 10 };
+enum { LAST_WORDS_BYTES = 600, POLL_MS = 10, PROBE_MS_MAX = 1000 };
 
 /* --- where it listens --- */
 
@@ -130,12 +130,12 @@ bool server_child_alive(struct server_child *child, struct failure *failure) {
 
 static enum status await_ready(struct server_child *child, int64_t ready_ms_max, struct failure *failure) {
     int64_t until_ms = timing_now_ms() + ready_ms_max;
-    struct http_client *client = http_client_create(child->url);
+    struct http_client *client = http_client_create(child->url, PROBE_MS_MAX);
     struct http_answer answer = {0};
     bool ready = false, alive = true;
     while (!ready && alive && timing_now_ms() < until_ms) {
         struct failure ignored = {0};
-        ready = http_client_get(client, "/readyz", 1000, &answer, &ignored) == STATUS_OK && answer.http_status == 200;
+        ready = http_client_get(client, "/readyz", &answer, &ignored) == STATUS_OK && answer.http_status == 200;
         if (!ready) timing_sleep_ms(POLL_MS);
         alive = server_child_alive(child, failure);
     }

@@ -75,7 +75,7 @@ void stage_costs_parse(struct bytes metrics, struct stage_costs *out) {
 
 enum status stage_costs_ask(struct http_client *client, struct stage_costs *out, struct failure *failure) {
     struct http_answer answer = {0};
-    enum status status = http_client_get(client, "/metrics", API_TIMEOUT_MS, &answer, failure);
+    enum status status = http_client_get(client, "/metrics", &answer, failure);
     if (status == STATUS_OK && answer.http_status != 200) status = api_problem(http_client_url(client), &answer, failure);
     if (status == STATUS_OK) stage_costs_parse(buffer_view(&answer.body), out);
     http_answer_fini(&answer);

@@ -1,6 +1,5 @@
 #include "http/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -72,17 +71,17 @@ static int bind_one(const struct addrinfo *address) {
     return -1;
 }
 
-static void url_of(const struct listen_address *address, int fd, bool is_ipv6, char url[LISTEN_URL_BYTES]) {
+static void url_of(const struct listen_address *address, int fd, char url[LISTEN_URL_BYTES]) {
     struct sockaddr_storage bound = {0};
     socklen_t len = sizeof bound;
     CHECK(getsockname(fd, (struct sockaddr *)&bound, &len) == 0);
-    uint16_t port = is_ipv6 ? ((struct sockaddr_in6 *)&bound)->sin6_port : ((struct sockaddr_in *)&bound)->sin_port;
+    char port[8];
+    CHECK(getnameinfo((struct sockaddr *)&bound, len, NULL, 0, port, sizeof port, NI_NUMERICSERV) == 0);
     const char *host = address->host;
     if (strcmp(host, "0.0.0.0") == 0) host = "127.0.0.1";
     if (strcmp(host, "::") == 0) host = "::1";
     bool brackets = strchr(host, ':') != NULL;
-    int written = snprintf(url, LISTEN_URL_BYTES, "http://%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "",
-                           (unsigned)ntohs(port));
+    int written = snprintf(url, LISTEN_URL_BYTES, "http://%s%s%s:%s", brackets ? "[" : "", host, brackets ? "]" : "", port);
     CHECK(written > 0 && written < LISTEN_URL_BYTES);
 }
 
@@ -105,7 +104,7 @@ enum status listen_open(const struct listen_address *address, int *out_socket, b
     if (fd < 0)
         return failure_set(failure, STATUS_IO_ERROR, "cannot listen on %s port %s: %s", address->host, port,
                            advice_for(error));
-    url_of(address, fd, *out_is_ipv6, url);
+    url_of(address, fd, url);
     *out_socket = fd;
     return STATUS_OK;
 }

@@ -49,10 +49,10 @@ static void request_unlock(struct http_request *request) {
     CHECK(pthread_mutex_unlock(&request->lock) == 0);
 }
 
-static void request_let_go(struct http_request *request) {
-    unsigned before = atomic_fetch_sub(&request->holders, 1);
-    CHECK(before >= 1 && before <= 2);
-    if (before > 1) return;
+static void request_let_go(struct http_request *request, unsigned holds) {
+    unsigned before = atomic_fetch_sub(&request->holders, holds);
+    CHECK(before >= holds && before <= 2);
+    if (before > holds) return;
     /* A reply that came too late is dropped here. */
     buffer_fini(&request->reply.body);
     if (request->reply.body_file >= 0) (void)close(request->reply.body_file);
@@ -87,7 +87,7 @@ void http_request_reply(void *self, void *opaque, struct reply *reply) {
     atomic_store(&request->answered, true);
     if (request->suspended) wake(request);
     request_unlock(request);
-    request_let_go(request);
+    request_let_go(request, 1);
 }
 
 void http_request_resume(void *self, void *opaque) {
@@ -259,10 +259,8 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **req
     bool answered = atomic_load(&request->answered);
     request->suspended = false; /* nobody wakes this connection any more */
     request_unlock(request);
-    if (request->begun && request->body_wanted && !request->ended && !answered) {
-        const struct http_handler *handler = &request->server->handler;
-        handler->abort(handler->self, request->session);
-        request_let_go(request); /* for the node, which will not reply */
-    }
-    request_let_go(request);
+    bool owed = request->begun && request->body_wanted && !request->ended && !answered;
+    const struct http_handler *handler = &request->server->handler;
+    if (owed) handler->abort(handler->self, request->session);
+    request_let_go(request, owed ? 2 : 1); /* for the node too, which will not reply any more */
 }

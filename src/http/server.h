@@ -31,9 +31,9 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
                                 const char *version, const char *upload, size_t *upload_len, void **request_slot);
 void http_on_completed(void *self, struct MHD_Connection *connection, void **request_slot,
                        enum MHD_RequestTerminationCode code);
-/* --- and the node's side --- */
-void http_request_reply(void *self, void *request, struct reply *reply);
-void http_request_resume(void *self, void *request);
+/* --- and the node's side; `opaque` is the request --- */
+void http_request_reply(void *self, void *opaque, struct reply *reply);
+void http_request_resume(void *self, void *opaque);
 
 /* --- server.c --- */
 void http_note_thread(struct http_server *server);

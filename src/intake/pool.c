@@ -88,7 +88,7 @@ static size_t session_blank(struct intake_session *session) {
         batch->next = kept;
         kept = batch;
         bytes += sizeof *batch + 2 * batch->bytes_high;
-        bytes += (size_t)batch->column_count * (sizeof(struct columns) + COLUMN_BUFFERS * BUFFER_BYTES_MIN);
+        bytes += (size_t)batch->column_count * (sizeof(struct columns) + (size_t)COLUMN_BUFFERS * BUFFER_BYTES_MIN);
     }
     struct buffer *const buffers[] = {&session->errors, &session->details, &session->good_lines, &session->parameter_value};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {

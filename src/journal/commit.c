@@ -11,8 +11,7 @@ static struct record_draft *draft_begin(struct journal *journal, struct wall_tim
     draft->counts = (struct intake_counts){0};
     draft->sub_block_count = 0;
     draft->rules = NULL;
-    draft->columns = journal->columns;
-    draft->columns_count = 0;
+    for (uint32_t i = 0; i < journal->log.partition_count; i++) draft->columns[i].count = 0;
     return draft;
 }
 
@@ -28,9 +27,14 @@ static uint32_t draft_add(struct record_draft *draft, uint32_t partition, enum s
 }
 
 /* I4, the intake law, of one batch; then into the record's counts. */
-static uint64_t draft_add_counts(struct record_draft *draft, const struct journal_batch *batch, uint32_t partition_count) {
+static void draft_batch(struct record_draft *draft, const struct journal_batch *batch, uint32_t partition_count) {
     uint64_t clicks = 0, sum = 0;
-    for (uint32_t i = 0; i < partition_count; i++) clicks += batch->columns[i].count;
+    for (uint32_t i = 0; i < partition_count; i++) {
+        const struct columns *columns = &batch->columns[i];
+        if (columns->count == 0) continue;
+        clicks += columns->count;
+        draft->columns[i].at[draft->columns[i].count++] = columns;
+    }
     for (int code = 0; code < REJECT_CODES; code++) {
         sum += batch->counts.rejected_by[code];
         draft->counts.rejected_by[code] += batch->counts.rejected_by[code];
@@ -38,28 +42,25 @@ static uint64_t draft_add_counts(struct record_draft *draft, const struct journa
     CHECKF(batch->counts.received == sum + clicks, "received %llu, but %llu rejected and %llu clicks",
            (unsigned long long)batch->counts.received, (unsigned long long)sum, (unsigned long long)clicks);
     draft->counts.received += batch->counts.received;
-    return clicks;
 }
 
 static void draft_batches(struct journal *journal, struct record_draft *draft, const struct journal_batch *const *batches,
                           size_t batch_count) {
+    uint32_t partition_count = journal->log.partition_count;
     if (journal->columns_capacity < batch_count) {
-        journal->columns = memory_resize(journal->columns, batch_count * sizeof *journal->columns);
+        journal->columns = memory_resize(journal->columns, partition_count * batch_count * sizeof *journal->columns);
         journal->columns_capacity = batch_count;
-        draft->columns = journal->columns;
     }
-    for (size_t i = 0; i < batch_count; i++)
-        if (draft_add_counts(draft, batches[i], journal->log.partition_count) > 0)
-            journal->columns[draft->columns_count++] = batches[i]->columns;
+    for (uint32_t i = 0; i < partition_count; i++) draft->columns[i].at = journal->columns + i * journal->columns_capacity;
+    for (size_t i = 0; i < batch_count; i++) draft_batch(draft, batches[i], partition_count);
 }
 
 /* One sub-block of clicks a partition; `next` takes them in the order in which the record will hold them. */
 static void draft_clicks(struct record_draft *draft, uint32_t partition, struct log_state *next) {
     struct journal_offset first = next->partitions[partition].next;
     uint64_t count = 0;
-    for (size_t i = 0; i < draft->columns_count; i++) {
-        const struct columns *columns = &draft->columns[i][partition];
-        if (columns->count == 0) continue;
+    for (size_t i = 0; i < draft->columns[partition].count; i++) {
+        const struct columns *columns = draft->columns[partition].at[i];
         CHECK(columns->times.len == 8 * (size_t)columns->count && columns->identities.len == 16 * (size_t)columns->count);
         log_state_clicks(next, partition, draft->arrival, columns->count, columns->times.at, columns->identities.at);
         count += columns->count;
@@ -125,10 +126,8 @@ enum status journal_commit(struct journal *journal, const struct journal_batch *
     log_state_copy(&journal->next, &journal->state);
     struct record_draft *draft = draft_begin(journal, arrival);
     draft_batches(journal, draft, batches, batch_count);
-    if (draft->columns_count > 0) {
-        for (uint32_t i = 0; i < journal->log.partition_count; i++) draft_clicks(draft, i, &journal->next);
-        tick_clock_observe(&journal->ticks, &journal->next, mono);
-    }
+    for (uint32_t i = 0; i < journal->log.partition_count; i++) draft_clicks(draft, i, &journal->next);
+    if (draft->sub_block_count > 0) tick_clock_observe(&journal->ticks, &journal->next, mono);
     draft_ticks(journal, draft, mono);
     if (draft->sub_block_count == 0 && draft->counts.received == 0) return STATUS_OK;
     return draft_write(journal, out, failure);

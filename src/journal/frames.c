@@ -5,8 +5,8 @@
 #include "journal/record_format.h"
 
 /* Stands in the salt's place in an erased frame. A zeroed or lost sector does not look like it. */
-static const uint8_t erased_mark[PERSONAL_SALT_BYTES] = {'P', 'E', 'R', 'S', 'O', 'N', 'A', 'L', ' ', 'E', 'R', 'A', 'S', 'E',
-                                                         'D', '.'};
+static const uint8_t erased_mark[PERSONAL_SALT_BYTES] = {'P', 'E', 'R', 'S', 'O', 'N', 'A', 'L',
+                                                         ' ', 'E', 'R', 'A', 'S', 'E', 'D', '.'};
 
 size_t click_block_place(struct click_block *block, uint32_t count, struct bytes billing, size_t ad_bytes_len) {
     CHECK(count >= 1 && billing.len >= (size_t)count * CLICK_FIXED_BYTES + ad_bytes_len);
@@ -101,7 +101,8 @@ void personal_frame_digest(struct bytes frame, uint8_t digest[PERSONAL_DIGEST_BY
     _Static_assert(crypto_shorthash_siphashx24_KEYBYTES == PERSONAL_SALT_BYTES, "the salt is the key");
     _Static_assert(crypto_shorthash_siphashx24_BYTES == PERSONAL_DIGEST_BYTES, "128 bits");
     CHECK(frame.len > PERSONAL_SALT_BYTES);
-    int result = crypto_shorthash_siphashx24(digest, frame.at + PERSONAL_SALT_BYTES, frame.len - PERSONAL_SALT_BYTES, frame.at);
+    int result =
+        crypto_shorthash_siphashx24(digest, frame.at + PERSONAL_SALT_BYTES, frame.len - PERSONAL_SALT_BYTES, frame.at);
     CHECK(result == 0);
 }
 

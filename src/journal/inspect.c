@@ -32,7 +32,8 @@ static enum status inspect_names(struct journal *journal, struct failure *failur
         if (number != before + 1) {
             char missing[SEGMENT_PATH_BYTES];
             segment_path(missing, before + 1, "");
-            status = failure_set(failure, STATUS_CORRUPT, "%s is missing, and segments before and after it are there", missing);
+            status =
+                failure_set(failure, STATUS_CORRUPT, "%s is missing, and segments before and after it are there", missing);
         }
     }
     buffer_fini(&numbers);
@@ -40,8 +41,9 @@ static enum status inspect_names(struct journal *journal, struct failure *failur
 }
 
 /* Sets the end of the records to where the footer begins, and journal->end to the footer's state. */
-static enum status inspect_footer(struct journal *journal, struct segment_reader *reader, const struct segment_header *header,
-                                  struct segment_place *place, struct buffer *footer_state, struct failure *failure) {
+static enum status inspect_footer(struct journal *journal, struct segment_reader *reader,
+                                  const struct segment_header *header, struct segment_place *place,
+                                  struct buffer *footer_state, struct failure *failure) {
     struct bytes view;
     uint32_t length, found;
     if (reader->size < header->length + FOOTER_TRAILER_BYTES)

@@ -52,8 +52,8 @@ struct journal {
     struct arrival_clock arrival;
     struct tick_clock ticks;
     struct record_draft draft;
-    const struct columns **columns; /* the draft's, grown to the most batches that a commit had */
-    size_t columns_capacity;
+    const struct columns **columns; /* the draft's lists, one a partition; room for the most batches that a commit had */
+    size_t columns_capacity;        /* of each list */
     uint64_t syncs, torn_bytes;
 };
 

@@ -131,7 +131,8 @@ static bool parse_entry(struct reader *reader, struct sub_block *block, struct f
     place->personal_bytes = reader_u32(reader);
     place->digest = reader_bytes(reader, PERSONAL_DIGEST_BYTES).at;
     if (reader->bad || version != FRAME_VERSION || block->partition >= PARTITIONS_MAX) return false;
-    if (block->first_offset.at > RECORD_OFFSET_MAX || block->count > RECORD_OFFSET_MAX - block->first_offset.at) return false;
+    if (block->first_offset.at > RECORD_OFFSET_MAX || block->count > RECORD_OFFSET_MAX - block->first_offset.at)
+        return false;
     if (block->kind == SUB_BLOCK_CLICKS) return block->count >= 1 && place->personal_bytes > PERSONAL_SALT_BYTES;
     return block->count == 1 && place->personal_bytes == 0;
 }

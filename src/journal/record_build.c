@@ -14,9 +14,8 @@ struct sizes {
 static void measure_clicks(const struct record_draft *draft, uint32_t index, struct sizes *sizes) {
     uint32_t partition = draft->sub_blocks[index].partition;
     size_t count = 0, billing = 0, personal = PERSONAL_SALT_BYTES, ads = 0;
-    for (size_t i = 0; i < draft->columns_count; i++) {
-        const struct columns *columns = &draft->columns[i][partition];
-        if (columns->count == 0) continue;
+    for (size_t i = 0; i < draft->columns[partition].count; i++) {
+        const struct columns *columns = draft->columns[partition].at[i];
         count += columns->count;
         billing += columns_billing_bytes(columns);
         personal += columns_personal_bytes(columns);
@@ -61,9 +60,8 @@ static void measure(const struct record_draft *draft, struct sizes *sizes) {
 static uint8_t *copy_columns(const struct record_draft *draft, uint32_t partition, const size_t *offsets, size_t count,
                              uint8_t *at) {
     for (size_t column = 0; column < count; column++) {
-        for (size_t i = 0; i < draft->columns_count; i++) {
-            const struct columns *columns = &draft->columns[i][partition];
-            const struct buffer *buffer = columns_buffer_view(columns, offsets[column]);
+        for (size_t i = 0; i < draft->columns[partition].count; i++) {
+            const struct buffer *buffer = columns_buffer_view(draft->columns[partition].at[i], offsets[column]);
             if (buffer->len == 0) continue;
             memcpy(at, buffer->at, buffer->len);
             at += buffer->len;

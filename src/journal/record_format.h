@@ -82,8 +82,11 @@ struct record_draft {
     } sub_blocks[RECORD_SUB_BLOCKS_MAX];
     uint32_t sub_block_count;
     const struct rules *rules; /* SUB_BLOCK_RULES */
-    /* SUB_BLOCK_CLICKS: the clicks of partition p are those of columns[0][p], columns[1][p], ... in this order. */
-    const struct columns *const *columns;
-    size_t columns_count;
+    /* SUB_BLOCK_CLICKS: the clicks of partition p are those of columns[p][0], columns[p][1], ... in this order; none of
+     * them is empty. */
+    struct {
+        const struct columns **at;
+        size_t count;
+    } columns[PARTITIONS_MAX];
 };
 struct journal_record *record_build(const struct record_draft *draft, uint32_t seed, const struct random *random);

@@ -103,8 +103,7 @@ static enum status copy_segment(struct journal *journal, struct segment_reader *
     CHECK(writer->file == NULL && place->records_end <= reader->size);
     *writer = (struct segment_writer){.number = place->number, .at = place->records_end};
     writer->empty = place->records_end == header_bytes;
-    writer->allocated =
-        segment_allocation(journal, writer->at + segment_footer_bytes_max(journal->log.partition_count));
+    writer->allocated = segment_allocation(journal, writer->at + segment_footer_bytes_max(journal->log.partition_count));
     enum status status = files->open(files->self, temporary, FILE_CREATE, &writer->file, failure);
     if (status == STATUS_OK) status = files->allocate(writer->file, writer->allocated, failure);
     if (status == STATUS_OK) status = copy_range(files, reader->file, 0, writer->at, writer->file, 0, failure);

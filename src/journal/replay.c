@@ -19,7 +19,8 @@ static enum status replay_begin_segment(struct journal *journal, struct failure 
     if (status != STATUS_OK) return status;
     status = segment_reader_header(reader, &header, &journal->next, &state_bytes, failure);
     if (status != STATUS_OK) return status;
-    if (!log_identity_equal(&header.log, &journal->log) || header.sealed != place->sealed || place->records_end > reader->size)
+    if (!log_identity_equal(&header.log, &journal->log) || header.sealed != place->sealed ||
+        place->records_end > reader->size)
         return segment_damaged(failure, reader->path, 0, "the segment changed since it was opened");
     if (journal->replay_index == 0)
         log_state_copy(&journal->state, &journal->next);

@@ -21,7 +21,8 @@ enum status rules_propose(const struct rules_proposal *proposal, const struct ru
         rules.max_skew_ms = DEFAULT_MAX_SKEW_MS;
         rules.identity_mode = 0; /* content */
         rules.canonical_version = CANONICAL_VERSION;
-        if (rules.partition_count == 0) rules.partition_count = proposal->has_partitions ? proposal->partition_count : DEFAULT_PARTITIONS;
+        if (rules.partition_count == 0)
+            rules.partition_count = proposal->has_partitions ? proposal->partition_count : DEFAULT_PARTITIONS;
     }
     if (proposal->has_partitions && proposal->partition_count != rules.partition_count)
         return failure_set(failure, STATUS_BAD_CONFIG, "partitions is %u, but the journal has %u, which can never change",

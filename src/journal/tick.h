@@ -1,7 +1,7 @@
 /* tick.h (inside journal/): which partition gets a tick in the next commit, and with which floor (design: time).
  *
- * Only the writer has one: a tick is a record like any other, so whoever reads the log needs no clock. It knows the monotonic
- * clock only, and starts anew with the writer. */
+ * Only the writer has one: a tick is a record like any other, so whoever reads the log needs no clock. It knows the
+ * monotonic clock only, and starts anew with the writer. */
 #pragma once
 
 #include "journal/state.h"

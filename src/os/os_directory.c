@@ -44,9 +44,8 @@ static enum status lock_taken(const struct os_directory *directory, struct failu
     char pid[32] = "";
     ssize_t got = pread(directory->lock_fd, pid, sizeof pid - 1, 0);
     pid[got > 0 ? strcspn(pid, "\n") : 0] = 0;
-    return failure_set(failure, STATUS_BUSY,
-                       "%s is in use by another process%s%s: stop it, or give another data directory", directory->path,
-                       pid[0] != 0 ? ", pid " : "", pid);
+    return failure_set(failure, STATUS_BUSY, "%s is in use by another process%s%s: stop it, or give another data directory",
+                       directory->path, pid[0] != 0 ? ", pid " : "", pid);
 }
 
 static enum status directory_lock(struct os_directory *directory, struct failure *failure) {

@@ -28,8 +28,7 @@ static struct fake_file *fake_file(struct file *file) {
     return own;
 }
 
-static enum status call_open(void *self, const char *path, enum file_mode mode, struct file **out,
-                             struct failure *failure) {
+static enum status call_open(void *self, const char *path, enum file_mode mode, struct file **out, struct failure *failure) {
     struct fake_files *fake = self;
     enum status status = begin_call(fake, FAKE_OPEN, mode == FILE_CREATE, path, failure);
     if (status != STATUS_OK) return status;

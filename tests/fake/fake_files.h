@@ -27,12 +27,12 @@ enum fake_call {
 /* What really happened: a test asserts that what it is about was met. */
 struct fake_files_counts {
     uint64_t calls[FAKE_CALLS];
-    uint64_t injected;                             /* calls that failed because a test said so */
+    uint64_t injected; /* calls that failed because a test said so */
     uint64_t crashes;
-    uint64_t writes_kept, writes_lost;             /* unsynced, at a crash or a failed sync */
+    uint64_t writes_kept, writes_lost; /* unsynced, at a crash or a failed sync */
     uint64_t writes_torn_prefix, writes_torn_sectors;
-    uint64_t sizes_kept, sizes_lost;               /* unsynced allocate and truncate */
-    uint64_t names_kept, names_lost;               /* unsynced creates, renames and removes */
+    uint64_t sizes_kept, sizes_lost; /* unsynced allocate and truncate */
+    uint64_t names_kept, names_lost; /* unsynced creates, renames and removes */
 };
 
 struct fake_files *fake_files_create(uint64_t seed);

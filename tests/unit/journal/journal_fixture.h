@@ -109,8 +109,8 @@ static UNUSED_OK struct mono_time fixture_mono(const struct fixture *fixture) {
 
 static UNUSED_OK enum status fixture_start(struct fixture *fixture) {
     struct journal_record *record;
-    enum status status = journal_start(fixture->journal, fixture_wall(fixture), fixture_mono(fixture), &record,
-                                       &fixture->failure);
+    enum status status =
+        journal_start(fixture->journal, fixture_wall(fixture), fixture_mono(fixture), &record, &fixture->failure);
     if (status == STATUS_OK && record != NULL) record_list_add(&fixture->acknowledged, record);
     return status;
 }

@@ -223,7 +223,8 @@ static void another_logs_segment_in_the_middle_is_refused(void **state) {
         fixtures[i]->random_state.state = (uint64_t)i + 100;
         fixtures[i]->options.segment_bytes = 4096;
         assert_int_equal(fixture_up(fixtures[i]), STATUS_OK);
-        while (journal_totals(fixtures[i]->journal).segments < 4) assert_int_equal(fixture_clicks(fixtures[i], 9), STATUS_OK);
+        while (journal_totals(fixtures[i]->journal).segments < 4)
+            assert_int_equal(fixture_clicks(fixtures[i], 9), STATUS_OK);
         fixture_kill(fixtures[i]);
     }
     fake_files_put(fixtures[0]->fake, SEGMENT_2, fake_files_content(fixtures[1]->fake, SEGMENT_2));

@@ -68,10 +68,10 @@ static void copies_are_duplicates_and_other_content_is_a_conflict(void **state) 
 static void a_minute_that_ends_at_the_seal_is_too_late_and_its_copy_a_duplicate(void **state) {
     (void)state;
     struct example example = begin(10 * MINUTE_MS);
-    click(&example, "", "a", NOON_MS);                       /* S = 11:50 */
-    click(&example, "", "b", NOON_MS - 10 * MINUTE_MS - 1);  /* its minute ends at 11:50 */
+    click(&example, "", "a", NOON_MS);                      /* S = 11:50 */
+    click(&example, "", "b", NOON_MS - 10 * MINUTE_MS - 1); /* its minute ends at 11:50 */
     click(&example, "", "b", NOON_MS - 10 * MINUTE_MS - 1);
-    click(&example, "", "c", NOON_MS - 10 * MINUTE_MS);      /* its minute ends at 11:51 */
+    click(&example, "", "c", NOON_MS - 10 * MINUTE_MS); /* its minute ends at 11:51 */
     oracle_count(example.oracle);
     assert_int_equal(verdict_at(&example, 2), VERDICT_TOO_LATE);
     assert_int_equal(verdict_at(&example, 3), VERDICT_DUPLICATE);
@@ -85,7 +85,7 @@ static void an_identity_is_forgotten_when_the_horizon_has_passed_its_entry(void 
     click(&example, "e", "a", NOON_MS);                      /* bound: noon */
     click(&example, "x", "a", NOON_MS + 11 * MINUTE_MS - 1); /* D = noon - 1 ms */
     click(&example, "e", "b", NOON_MS + 11 * MINUTE_MS - 1);
-    click(&example, "y", "a", NOON_MS + 11 * MINUTE_MS);     /* D = noon: forgotten */
+    click(&example, "y", "a", NOON_MS + 11 * MINUTE_MS); /* D = noon: forgotten */
     click(&example, "e", "b", NOON_MS + 11 * MINUTE_MS);
     click(&example, "e", "a", NOON_MS);
     oracle_count(example.oracle);

@@ -17,7 +17,8 @@ static void it_counts_like_an_array(void **state) {
     struct random_sequence random = {7};
     struct cell_table table = {0};
     for (int i = 0; i < 50000; i++) {
-        uint32_t ad = (uint32_t)random_sequence_below(&random, ADS), country = (uint32_t)random_sequence_below(&random, COUNTRIES);
+        uint32_t ad = (uint32_t)random_sequence_below(&random, ADS),
+                 country = (uint32_t)random_sequence_below(&random, COUNTRIES);
         cell_table_add(&table, cell_key(ad, (struct country){(uint16_t)(country * 1000)}), 1 + i % 3);
         model[ad][country] += 1 + (uint64_t)i % 3;
     }

@@ -1,0 +1,229 @@
+#include "view/view.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "fake/fake_kv.h"
+
+enum { PARTITIONS = 2, NOON = 12 * 60 };
+
+struct bench {
+    struct fake_kv *fake;
+    struct kv kv;
+    struct store *store;
+    struct ads *ads;
+    struct view *view;
+    uint64_t offsets[PARTITIONS];
+    struct verdict_totals totals[PARTITIONS];
+};
+
+static void open_view(struct bench *bench) {
+    static const uint8_t uuid[16] = {1};
+    bench->kv = fake_kv_table(bench->fake);
+    bench->ads = ads_create();
+    assert_int_equal(store_open(&bench->kv, uuid, PARTITIONS, &bench->store, NULL), STATUS_OK);
+    bench->view = view_create(bench->store, &bench->kv, bench->ads, PARTITIONS);
+    assert_int_equal(view_load(bench->view, NULL), STATUS_OK);
+}
+
+static void close_view(struct bench *bench) {
+    view_destroy(bench->view);
+    store_destroy(bench->store);
+    ads_destroy(bench->ads);
+}
+
+static void begin(struct bench *bench) {
+    *bench = (struct bench){.fake = fake_kv_create()};
+    open_view(bench);
+}
+
+static void end(struct bench *bench) {
+    close_view(bench);
+    fake_kv_destroy(bench->fake);
+}
+
+/* `count` clicks of an ad in a minute, after which the partition's watermark is at `w_minute`. */
+static void apply(struct bench *bench, uint32_t partition, const char *ad, uint32_t minute, size_t count,
+                  uint32_t w_minute) {
+    struct bytes id = bytes_of_text(ad);
+    struct partial partial = {.partition = partition,
+                              .from = {bench->offsets[partition]},
+                              .to = {bench->offsets[partition] + count},
+                              .increment_count = count};
+    watermark_init(&partial.watermark);
+    partial.watermark.w = minute_start((struct minute){w_minute});
+    partial.watermark.s = event_time_minus(partial.watermark.w, HOUR_MS);
+    partial.increments = calloc(count, sizeof *partial.increments);
+    for (size_t i = 0; i < count; i++)
+        partial.increments[i] = (struct increment){{minute}, ads_index(bench->ads, id, ads_hash(id)), {(uint16_t)(i % 3)}};
+    bench->totals[partition].counted += count;
+    partial.totals = bench->totals[partition];
+    view_apply(bench->view, &partial);
+    view_publish(bench->view);
+    bench->offsets[partition] += count;
+    free(partial.increments);
+}
+
+static void checkpoint(struct bench *bench, uint32_t partition) {
+    assert_int_equal(view_checkpoint_write(bench->view, partition, NULL), STATUS_OK);
+    view_checkpoint_done(bench->view, partition);
+}
+
+static uint64_t count(struct bench *bench, const char *ad, uint32_t from, uint32_t to) {
+    uint64_t value;
+    assert_int_equal(view_count(bench->view, bytes_of_text(ad), (struct minute){from}, (struct minute){to}, &value, NULL),
+                     STATUS_OK);
+    return value;
+}
+
+static void counts_are_the_same_before_and_after_a_checkpoint_and_a_restart(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 5, NOON);
+    apply(&bench, 1, "a", NOON, 2, NOON + 3);
+    apply(&bench, 0, "a", NOON + 2, 7, NOON + 2);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(count(&bench, "a", NOON, NOON + 1), 7);
+        assert_int_equal(count(&bench, "a", NOON, NOON + 3), 14);
+        assert_int_equal(count(&bench, "a", NOON + 1, NOON + 2), 0);
+        assert_int_equal(count(&bench, "nobody", 0, NOON + 9), 0);
+        if (round == 0) {
+            checkpoint(&bench, 0);
+            checkpoint(&bench, 1);
+        } else {
+            close_view(&bench);
+            open_view(&bench);
+        }
+    }
+    end(&bench);
+}
+
+static void a_late_click_amends_its_closed_minute(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 5, NOON + 5);
+    checkpoint(&bench, 0);
+    for (size_t round = 1; round <= 3; round++) {
+        apply(&bench, 0, "a", NOON, 1, NOON + 5);
+        assert_int_equal(count(&bench, "a", NOON, NOON + 1), 5 + round);
+        checkpoint(&bench, 0);
+        assert_int_equal(count(&bench, "a", NOON, NOON + 1), 5 + round);
+    }
+    end(&bench);
+}
+
+static void readers_between_write_and_done_see_each_click_once(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 5, NOON + 5);
+    checkpoint(&bench, 0);
+    apply(&bench, 0, "a", NOON, 1, NOON + 5);
+    assert_int_equal(view_checkpoint_write(bench.view, 0, NULL), STATUS_OK);
+    assert_int_equal(count(&bench, "a", NOON, NOON + 1), 6);
+    view_checkpoint_done(bench.view, 0);
+    assert_int_equal(count(&bench, "a", NOON, NOON + 1), 6);
+    end(&bench);
+}
+
+static void ranking_is_by_count_then_by_id(void **state) {
+    (void)state;
+    struct bench bench;
+    struct ranked_ad ranked[3];
+    size_t found;
+    begin(&bench);
+    apply(&bench, 0, "c", NOON, 2, NOON);
+    apply(&bench, 1, "b", NOON + 1, 2, NOON);
+    apply(&bench, 0, "a", NOON, 1, NOON);
+    apply(&bench, 1, "d", NOON, 9, NOON);
+    assert_int_equal(view_rank(bench.view, (struct minute){NOON}, (struct minute){NOON + 2}, ranked, 3, &found, NULL),
+                     STATUS_OK);
+    assert_int_equal(found, 3);
+    assert_true(bytes_equal(ranked[0].ad_id, BYTES_LITERAL("d")) && ranked[0].count == 9);
+    assert_true(bytes_equal(ranked[1].ad_id, BYTES_LITERAL("b")) && ranked[1].count == 2);
+    assert_true(bytes_equal(ranked[2].ad_id, BYTES_LITERAL("c")) && ranked[2].count == 2);
+    assert_int_equal(view_rank(bench.view, (struct minute){NOON + 5}, (struct minute){NOON + 6}, ranked, 3, &found, NULL),
+                     STATUS_OK);
+    assert_int_equal(found, 0);
+    end(&bench);
+}
+
+static void the_state_is_the_least_final_of_all_partitions(void **state) {
+    (void)state;
+    struct bench bench;
+    struct minute last;
+    begin(&bench);
+    assert_false(view_last_minute(bench.view, &last));
+    apply(&bench, 0, "a", NOON, 1, NOON + 100);
+    assert_true(event_time_is_none(view_watermark(bench.view)));
+    assert_string_equal(view_state(bench.view, (struct minute){NOON}), "open");
+    assert_true(view_last_minute(bench.view, &last) && last.index == NOON); /* nothing is closed: the newest stands in */
+    apply(&bench, 1, "a", NOON + 70, 1, NOON + 70);
+    assert_string_equal(view_state(bench.view, (struct minute){NOON + 70}), "closed");
+    assert_string_equal(view_state(bench.view, (struct minute){NOON + 71}), "open");
+    assert_string_equal(view_state(bench.view, (struct minute){NOON + 10}), "sealed");
+    assert_true(view_last_minute(bench.view, &last) && last.index == NOON + 69);
+    end(&bench);
+}
+
+static enum status append(void *context, struct bytes part) {
+    buffer_append_bytes(context, part);
+    return STATUS_OK;
+}
+
+static void the_export_is_sorted_and_of_one_cut(void **state) {
+    (void)state;
+    struct bench bench;
+    struct buffer csv = {0};
+    begin(&bench);
+    apply(&bench, 0, "b", NOON, 2, NOON + 5);
+    checkpoint(&bench, 0);
+    apply(&bench, 1, "a,\"x\"", NOON, 1, NOON);
+    apply(&bench, 0, "b", NOON, 1, NOON + 5);
+    struct view_export *export = view_export_begin(bench.view);
+    apply(&bench, 0, "b", NOON, 9, NOON + 5); /* after the cut */
+    checkpoint(&bench, 0);
+    assert_int_equal(view_export_run(export, append, &csv, NULL), STATUS_OK);
+    view_export_destroy(export);
+    buffer_append(&csv, "", 1);
+    assert_string_equal((const char *)csv.at, "ad_id,minute,atom,country,count\n"
+                                              "\"a,\"\"x\"\"\",1970-01-01T12:00:00Z,0,AAA,1\n"
+                                              "b,1970-01-01T12:00:00Z,0,AAA,2\n"
+                                              "b,1970-01-01T12:00:00Z,0,AAB,1\n");
+    buffer_fini(&csv);
+    end(&bench);
+}
+
+static void the_version_only_grows_over_restarts_too(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 5, NOON);
+    checkpoint(&bench, 0);
+    uint64_t version = view_version(bench.view);
+    close_view(&bench);
+    open_view(&bench);
+    assert_int_equal(view_version(bench.view), version);
+    apply(&bench, 1, "a", NOON, 5, NOON);
+    assert_true(view_version(bench.view) > version);
+    end(&bench);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_are_the_same_before_and_after_a_checkpoint_and_a_restart),
+        cmocka_unit_test(a_late_click_amends_its_closed_minute),
+        cmocka_unit_test(readers_between_write_and_done_see_each_click_once),
+        cmocka_unit_test(ranking_is_by_count_then_by_id),
+        cmocka_unit_test(the_state_is_the_least_final_of_all_partitions),
+        cmocka_unit_test(the_export_is_sorted_and_of_one_cut),
+        cmocka_unit_test(the_version_only_grows_over_restarts_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
