@@ -86,7 +86,7 @@ enum status bench_send_file(const struct bench_options *options, const char *url
     char *const names[] = {name};
     struct line_source *lines = line_source_create(names, 1, (uint32_t)options->batch_lines);
     const struct sender_options sender_options = {
-        .url = url, .connections = (unsigned)options->connections, .give_up_ms = 60 * SECOND_MS};
+        .url = url, .connections = (unsigned)options->connections, .give_up_ms = MINUTE_MS};
     const struct sender_source source = {.self = lines, .next = line_source_next};
     const struct sender_observer observer = {.self = sending, .acknowledged = note_ack};
     struct sender *sender = sender_create(&sender_options, &source, &observer);
@@ -190,7 +190,7 @@ static enum status measure(const struct bench_options *options, struct server_ch
 enum status bench_batches(const struct bench_options *options, unsigned run, struct bench_figures *figures,
                           struct failure *failure) {
     char path[BENCH_PATH_BYTES];
-    struct workload_totals made;
+    struct workload_totals made = {0};
     struct server_child child;
     enum status status = bench_make_file(options, run, path, &made, failure);
     if (status != STATUS_OK) return status;

@@ -127,7 +127,7 @@ static enum status measure(const struct bench_options *options, struct server_ch
                            struct prober *prober, struct bench_figures *figures, struct failure *failure) {
     struct feed feed;
     feed_init(&feed, workload, options->rate);
-    const struct sender_options sending = {.url = child->url, .connections = 4, .give_up_ms = 60 * SECOND_MS};
+    const struct sender_options sending = {.url = child->url, .connections = 4, .give_up_ms = MINUTE_MS};
     const struct sender_source source = {.self = &feed, .next = feed_next};
     const struct sender_observer observer = {0};
     struct sender *sender = sender_create(&sending, &source, &observer);

@@ -27,7 +27,7 @@ enum status bench_restart(const struct bench_options *options, unsigned run, str
                           struct failure *failure) {
     static const char *const never_checkpoint[] = {"--checkpoint-interval", "1h", "--checkpoint-clicks", "1000000000", NULL};
     char path[BENCH_PATH_BYTES];
-    struct workload_totals made;
+    struct workload_totals made = {0};
     struct server_child child;
     struct server_totals before = {0}, after = {0};
     enum status status = bench_make_file(options, run, path, &made, failure);

@@ -167,7 +167,8 @@ static uint64_t available_bytes(void) {
     uint64_t kibibytes = 0;
     FILE *file = fopen("/proc/meminfo", "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "MemAvailable: %" SCNu64, &kibibytes) == 1) break;
+        static const char name[] = "MemAvailable:";
+        if (strncmp(line, name, sizeof name - 1) == 0) kibibytes = strtoull(line + sizeof name - 1, NULL, 10);
     }
     if (file != NULL) fclose(file);
     return kibibytes * 1024;
@@ -241,7 +242,7 @@ static int run(struct demo *demo, const char *listen, const struct child_flags *
     options.seed = (uint64_t)timing_wall().ms; /* a second demo on the same --data brings new clicks */
     demo->workload = workload_create(&options);
     feed_init(&demo->feed, demo->workload, demo->rate);
-    const struct sender_options sending = {.url = demo->child.url, .connections = 4, .give_up_ms = 60 * SECOND_MS};
+    const struct sender_options sending = {.url = demo->child.url, .connections = 4, .give_up_ms = MINUTE_MS};
     const struct sender_source source = {.self = &demo->feed, .next = feed_next};
     const struct sender_observer observer = {0};
     demo->sender = sender_create(&sending, &source, &observer);

@@ -81,7 +81,7 @@ static void print_result(const struct sender_totals *totals, bool as_json, int64
         return;
     }
     char received[TABLE_NUMBER_BYTES], accepted[TABLE_NUMBER_BYTES], rejected[TABLE_NUMBER_BYTES];
-    printf("The server received %s clicks, accepted %s and rejected %s, in %.1f s.\n",
+    printf("The server received %s lines, accepted %s and rejected %s, in %.1f s.\n",
            table_number(totals->received, received), table_number(totals->accepted, accepted),
            table_number(totals->rejected, rejected), (double)took_ms / 1000);
 }
@@ -122,7 +122,7 @@ int verb_send(int argc, char **argv) {
     static const char *const formats[] = {"text", "json", NULL};
     struct config config;
     uint64_t batch_lines = 1000, connections = 4;
-    int64_t give_up_ms = 60 * SECOND_MS;
+    int64_t give_up_ms = MINUTE_MS;
     const char *format = "text", *source_name = NULL;
     struct send_report report = {0};
     const struct cli_flag flags[] = {

@@ -1,4 +1,5 @@
 /* `tally top`. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,12 +32,16 @@ static void print_top(const struct json *answer) {
         table_end_row(&table);
     }
     uint64_t window = 0;
-    bool has_window = json_u64(answer, "window", &window);
+    if (!json_u64(answer, "window", &window)) window = 0;
     if (count > 0) table_print(&table, stdout, "", true);
-    printf("%s%llu minute%s up to and including %s, %s; watermark %s\n",
-           count > 0 ? "\n" : "No clicks in these: ", has_window ? (unsigned long long)window : 0ULL, window == 1 ? "" : "s",
-           text_or(answer, "update_minute", "(none yet)"), text_or(answer, "state", "?"),
-           text_or(answer, "watermark", "none"));
+    const char *last_minute = json_text(answer, "update_minute");
+    if (last_minute == NULL) {
+        printf("No clicks yet.\n");
+    } else {
+        printf("%s %" PRIu64 " minute%s up to and including %s, %s; watermark %s\n",
+               count > 0 ? "\nThe" : "No clicks in the", window, window == 1 ? "" : "s", last_minute,
+               text_or(answer, "state", "?"), text_or(answer, "watermark", "none"));
+    }
     table_fini(&table);
 }
 

@@ -4,7 +4,7 @@
 #include "client/timing.h"
 
 void feed_init(struct feed *feed, struct workload *workload, uint64_t rate) {
-    CHECK(rate >= 1 && rate <= 100 * 1000 * 1000);
+    CHECK(rate >= 1 && rate <= FEED_RATE_MAX);
     *feed = (struct feed){.workload = workload, .rate = rate, .since_ns = timing_now_ns()};
 }
 

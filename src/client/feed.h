@@ -4,11 +4,11 @@
 #include "client/sender.h"
 #include "workload/workload.h"
 
-enum { FEED_BATCHES_A_SECOND = 50, FEED_BATCH_LINES_MAX = 5000 };
+enum { FEED_BATCHES_A_SECOND = 50, FEED_BATCH_LINES_MAX = 5000, FEED_RATE_MAX = 100000000 };
 
 struct feed {
     struct workload *workload; /* the caller's */
-    uint64_t rate;             /* clicks a second */
+    uint64_t rate;             /* clicks a second, 1 to FEED_RATE_MAX */
     int64_t since_ns;          /* monotonic; the rate counts from here */
     uint64_t made;             /* lines since then */
     bool stopped;              /* set it, and the source ends */
@@ -16,4 +16,4 @@ struct feed {
 
 void feed_init(struct feed *feed, struct workload *workload, uint64_t rate);
 /* For sender_source.next. When the server cannot follow, what is more than a second behind is left out, not made up for. */
-enum status feed_next(void *feed, struct sender_batch *batch, struct sender_pause *pause, struct failure *failure) MUST_USE;
+enum status feed_next(void *self, struct sender_batch *batch, struct sender_pause *pause, struct failure *failure) MUST_USE;

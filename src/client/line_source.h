@@ -19,5 +19,5 @@ struct line_source;
 struct line_source *line_source_create(char *const *names, size_t name_count, uint32_t batch_lines);
 void line_source_destroy(struct line_source *lines);
 /* For sender_source.next. Fails naming the file; STATUS_UNSUPPORTED: compressed. */
-enum status line_source_next(void *lines, struct sender_batch *batch, struct sender_pause *pause,
+enum status line_source_next(void *self, struct sender_batch *batch, struct sender_pause *pause,
                              struct failure *failure) MUST_USE;

@@ -43,8 +43,10 @@ static bool split_listen(const char *listen, char host[256], int *port) {
     if (colon == NULL || (size_t)(colon - listen) >= 256) return false;
     memcpy(host, listen, (size_t)(colon - listen));
     host[colon - listen] = '\0';
-    *port = atoi(colon + 1);
-    return true;
+    char *end;
+    long number = strtol(colon + 1, &end, 10);
+    *port = (int)number;
+    return end != colon + 1 && *end == '\0' && number >= 0 && number <= 65535;
 }
 
 bool server_child_can_listen(const char *listen) {
@@ -216,11 +218,12 @@ double server_child_cpu_seconds(const struct server_child *child) {
     char text[1024];
     if (!read_proc(child->pid, "stat", text, sizeof text)) return 0;
     const char *after_name = strrchr(text, ')'); /* the name may hold spaces */
-    unsigned long user = 0, system = 0;
-    if (after_name == NULL ||
-        sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
-        return 0;
-    }
+    if (after_name == NULL) return 0;
+    const char *at = after_name + 1;
+    for (int field = 3; field < 14 && at != NULL; field++) at = strchr(at + 1, ' '); /* proc(5): utime is field 14 */
+    if (at == NULL) return 0;
+    char *end;
+    uint64_t user = strtoull(at, &end, 10), system = strtoull(end, NULL, 10);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 

@@ -47,6 +47,7 @@ static void draft_batch(struct record_draft *draft, const struct journal_batch *
 static void draft_batches(struct journal *journal, struct record_draft *draft, const struct journal_batch *const *batches,
                           size_t batch_count) {
     uint32_t partition_count = journal->log.partition_count;
+    if (batch_count == 0) return;
     if (journal->columns_capacity < batch_count) {
         journal->columns = memory_resize(journal->columns, partition_count * batch_count * sizeof *journal->columns);
         journal->columns_capacity = batch_count;
@@ -81,7 +82,7 @@ static void draft_ticks(struct journal *journal, struct record_draft *draft, str
         log_state_tick(next, i, floor);
         /* Insertion from behind: at most one place a partition, and ticks are rare. */
         for (; index > 0 && draft->sub_blocks[index - 1].partition > i; index--) {
-            typeof(draft->sub_blocks[0]) moved = draft->sub_blocks[index];
+            struct draft_sub_block moved = draft->sub_blocks[index];
             draft->sub_blocks[index] = draft->sub_blocks[index - 1];
             draft->sub_blocks[index - 1] = moved;
         }
@@ -122,6 +123,11 @@ enum status journal_commit(struct journal *journal, const struct journal_batch *
                            (long long)wall.ms);
     for (size_t i = 0; i < batch_count; i++)
         if (batches[i]->arrival_floor.ms > arrival.ms) arrival = batches[i]->arrival_floor;
+    /* A clock that jumped forward only while a line was being read must not carry the arrivals along with it. */
+    if (batch_count > 0 && arrival.ms > wall.ms && arrival.ms > journal->arrival.last_journalled.ms &&
+        arrival.ms - wall.ms > journal->arrival.max_skew_ms)
+        return failure_set(failure, STATUS_AGAIN, "a line was read when the clock was %lld ms ahead",
+                           (long long)(arrival.ms - wall.ms));
 
     log_state_copy(&journal->next, &journal->state);
     struct record_draft *draft = draft_begin(journal, arrival);

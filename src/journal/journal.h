@@ -46,19 +46,24 @@ struct journal_uuid {
 };
 
 /* Creates the log if the directory has none (uuid and identity key from `random`), else looks at every segment's header and
- * footer, copies the unsealed one to a new file and syncs it, and moves a torn tail to `*.torn`. Refuses with
+ * footer and reads all of the unsealed one. Refuses with
  * - STATUS_CORRUPT: damage in a sealed segment, damage followed by a valid record, a log that ends below `counted_below`;
- *   the failure names file and byte offset; nothing on disk was changed;
+ *   the failure names file and byte offset;
  * - STATUS_BAD_CONFIG: the proposal contradicts itself or the journal (partition count), with both values;
- * - STATUS_IO_ERROR, STATUS_NO_SPACE. */
+ * - STATUS_UNSUPPORTED: a log of another format version, with both;
+ * - STATUS_IO_ERROR, STATUS_NO_SPACE.
+ * A refusal changes nothing on disk, also when the damage is in the middle of a sealed segment, which only the replay finds:
+ * that the unsealed segment is copied to a new file and synced, and a torn tail moved to `*.torn`, waits until the replay
+ * has read all sealed segments. */
 enum status journal_open(const struct journal_options *options, struct journal **out, struct failure *failure) MUST_USE;
 
-/* The next record of the log, from its beginning, verified (CRC and personal digests, number, offsets, arrival), with one
- * reference for the caller. STATUS_END after the last; STATUS_CORRUPT with file and offset. */
+/* The next record of the log, from its beginning, verified (CRC and personal digests, number, offsets, arrival, and at every
+ * segment's ends what the records add up to), with one reference for the caller. It is durable: the unsealed segment is read
+ * from its synced copy. STATUS_END after the last; STATUS_CORRUPT with file and offset, and then the journal is FAILED. */
 enum status journal_replay_next(struct journal *journal, struct journal_record **out, struct failure *failure) MUST_USE;
 
 /* After STATUS_END of the replay: appends a `rules` record if the log is new or the proposal changes them. `*out` is that
- * record, or NULL. */
+ * record, or NULL. A clock that is not to be trusted does not hold it up. */
 enum status journal_start(struct journal *journal, struct wall_time wall, struct mono_time mono, struct journal_record **out,
                           struct failure *failure) MUST_USE;
 
@@ -82,19 +87,24 @@ enum status journal_close(struct journal *journal, struct failure *failure) MUST
 /* Lets go without writing anything: what a crash does. */
 void journal_destroy(struct journal *journal);
 
+/* The rules in force; before journal_start, those that it will put in force. */
 const struct rules *journal_rules(const struct journal *journal);
 const struct identity_key *journal_identity_key(const struct journal *journal);
 struct journal_uuid journal_uuid(const struct journal *journal);
-/* The offset that the partition's next record will take: the durable end. */
+/* The offset that the partition's next record will take: the durable end, known from journal_open on. So are watermark and
+ * totals: they never depend on how far the replay is. */
 struct journal_offset journal_end(const struct journal *journal, uint32_t partition);
 const struct watermark *journal_watermark(const struct journal *journal, uint32_t partition);
 /* Of the whole log so far. accepted = clicks in it. */
 struct journal_totals {
     uint64_t received, accepted, rejected_by[REJECT_CODES];
-    uint64_t records, bytes, segments, syncs, torn_bytes;
+    uint64_t records, bytes; /* bytes of records */
+    uint64_t segments;       /* ever begun: the number of the newest */
+    uint64_t syncs;          /* of files, since the open */
+    uint64_t torn_bytes;     /* moved aside by this open */
 };
 struct journal_totals journal_totals(const struct journal *journal);
-/* Where the torn tail was put, or NULL. */
+/* Where the torn tail was put, or NULL. After the replay. */
 const char *journal_torn_path(const struct journal *journal);
 
 /* Parses and verifies one segment in memory (golden files, fuzzing, offline tools): calls `visit` with each record.

@@ -69,17 +69,18 @@ bool record_checksum_right(struct bytes bytes, uint32_t seed, uint64_t *number);
 uint32_t record_crc(const struct journal_record *record);
 
 /* What is to be written as one record. */
+struct draft_sub_block {
+    uint16_t partition;
+    enum sub_block_kind kind;
+    uint32_t count;
+    struct journal_offset first_offset;
+    struct event_time floor; /* SUB_BLOCK_TICK */
+};
 struct record_draft {
     uint64_t number;
     struct wall_time arrival;
     struct intake_counts counts;
-    struct {
-        uint16_t partition;
-        enum sub_block_kind kind;
-        uint32_t count;
-        struct journal_offset first_offset;
-        struct event_time floor; /* SUB_BLOCK_TICK */
-    } sub_blocks[RECORD_SUB_BLOCKS_MAX];
+    struct draft_sub_block sub_blocks[RECORD_SUB_BLOCKS_MAX];
     uint32_t sub_block_count;
     const struct rules *rules; /* SUB_BLOCK_RULES */
     /* SUB_BLOCK_CLICKS: the clicks of partition p are those of columns[p][0], columns[p][1], ... in this order; none of

@@ -39,12 +39,16 @@ enum status segment_reader_view(struct segment_reader *reader, uint64_t at, size
                                 struct failure *failure) {
     CHECK(len <= SEGMENT_WINDOW_BYTES && at <= reader->size);
     if (len > reader->size - at) len = (size_t)(reader->size - at);
+    *out = (struct bytes){NULL, 0};
+    if (len == 0) return STATUS_OK;
     struct buffer *window = &reader->window;
     if (at < reader->window_at || at + len > reader->window_at + window->len) {
+        /* A header is asked for in one piece, and often nothing behind it: a log may have thousands of segments. */
+        size_t wanted = len >= SEGMENT_HEADER_BYTES_MAX ? len : SEGMENT_WINDOW_BYTES;
         buffer_clear(window);
-        uint8_t *space = buffer_reserve(window, SEGMENT_WINDOW_BYTES);
+        uint8_t *space = buffer_reserve(window, wanted);
         size_t got;
-        enum status status = reader->files->read(reader->file, at, space, SEGMENT_WINDOW_BYTES, &got, failure);
+        enum status status = reader->files->read(reader->file, at, space, wanted, &got, failure);
         if (status != STATUS_OK) return status;
         reader->window_at = at;
         window->len = got;

@@ -82,7 +82,8 @@ static const char *rules_record_flaw(const struct log_state *state, const struct
         const struct sub_block *block = &record->sub_blocks[i];
         if (block->kind != SUB_BLOCK_RULES || block->partition != i)
             return "a rules record must have one copy for each partition";
-        if (block->rules.number != state->rules.number + 1) return "the rules' number is not the next one";
+        if (block->rules.number == 0 || block->rules.number != state->rules.number + 1)
+            return "the rules' number is not the next one";
         if (block->rules.partition_count != state->partition_count) return "the rules name another partition count";
         if (!rules_equal(&block->rules, rules)) return "the copies of the rules differ";
     }

@@ -134,7 +134,7 @@ static char *write_text(char *at, const char *text, size_t len) {
 #define WRITE_LITERAL(at, text) write_text(at, text, sizeof(text) - 1)
 
 static char *write_two(char *at, uint32_t value) {
-    memcpy(at, two_digits + 2 * value, 2);
+    memcpy(at, two_digits + (size_t)2 * value, 2);
     return at + 2;
 }
 
