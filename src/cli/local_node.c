@@ -30,6 +30,7 @@ enum status local_node_open(struct local_node *local, const struct config *confi
         .proposal = *proposal,
         .segment_bytes = config->journal_segment_size_bytes,
         .dedup_memory_bytes = config->dedup_memory_bytes,
+        .window_memory_bytes = config->window_memory_bytes,
         .pending_clicks_max = config->intake_pending_clicks,
         .checkpoint_interval_ms = config->store_checkpoint_interval_ms,
         .checkpoint_clicks = config->store_checkpoint_clicks,

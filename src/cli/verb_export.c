@@ -26,7 +26,7 @@ static void no_resume(void *self, void *request) {
 static int export_directory(const struct config *config) {
     struct failure failure = {0};
     struct local_node local;
-    struct requests nobody = {NULL, no_reply, no_resume};
+    struct requests nobody = {.reply = no_reply, .resume = no_resume};
     /* Reading must not change the rules, whatever the environment says. */
     struct rules_proposal unchanged = {0};
     if (local_node_open(&local, config, &unchanged, &nobody, NULL, NULL, &failure) != STATUS_OK) return cli_fail(&failure);

@@ -73,6 +73,30 @@ static void answer_rejected(const struct intake_session *session, struct reply *
     append_errors(&reply->body, session);
 }
 
+static void append_nothing_taken(struct buffer *out) {
+    buffer_append_text(out, ",");
+    append_counts(out, 0, 0);
+    buffer_append_text(out, ",\"errors\":[],\"errors_by_code\":{}}");
+}
+
+static void answer_broken(const struct intake_session *session, struct reply *reply) {
+    bool damaged = session->broken.status == STATUS_BAD_INPUT;
+    CHECK(damaged || session->broken.status == STATUS_FULL);
+    reply_problem_open(reply, damaged ? 400 : 413, damaged ? "damaged-body" : "decompression-limit",
+                       damaged ? "Damaged compressed body" : "Compressed body over a limit",
+                       "%s: after %" PRIu64 " decompressed bytes, in line %" PRIu64 "; %s", session->broken.text,
+                       session->body_bytes, session->lines.number + 1,
+                       session->atomic ? "the batch is atomic, so nothing of it was journalled"
+                                       : "the whole lines before are counted in what follows, and the good ones are kept");
+    if (session->atomic) {
+        append_nothing_taken(&reply->body);
+        return;
+    }
+    buffer_append_text(&reply->body, ",");
+    append_counts(&reply->body, session->received, session->rejected);
+    append_errors(&reply->body, session);
+}
+
 void intake_take_reply(struct intake_session *session, struct reply *reply) {
     CHECK(session->magic == INTAKE_SESSION_MAGIC && session->ended && atomic_load(&session->outstanding) == 0);
     enum status failed = (enum status)atomic_load(&session->failed);
@@ -84,11 +108,11 @@ void intake_take_reply(struct intake_session *session, struct reply *reply) {
             status_text(failed));
     } else if (session->too_large) {
         reply_problem_open(reply, 413, "body_too_large", "Body too large",
-                           "The body of an atomic request may have %d bytes; nothing of it was journalled",
+                           "The body of an atomic request may have %d bytes (decompressed); nothing of it was journalled",
                            INTAKE_ATOMIC_BYTES_MAX);
-        buffer_append_text(&reply->body, ",");
-        append_counts(&reply->body, 0, 0);
-        buffer_append_text(&reply->body, ",\"errors\":[],\"errors_by_code\":{}}");
+        append_nothing_taken(&reply->body);
+    } else if (session->broken.status != STATUS_OK) {
+        answer_broken(session, reply);
     } else if (session->rejected > 0) {
         answer_rejected(session, reply);
     } else {

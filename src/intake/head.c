@@ -36,6 +36,21 @@ static bool body_form_of(struct bytes content_type, enum body_form *form) {
     return false;
 }
 
+static bool body_encoding_of(struct bytes content_encoding, enum body_encoding *encoding) {
+    static const char *const names[ENCODINGS] = {
+        [ENCODING_IDENTITY] = "identity", [ENCODING_GZIP] = "gzip", [ENCODING_ZSTD] = "zstd"};
+    struct bytes name = trimmed(content_encoding);
+    *encoding = ENCODING_IDENTITY;
+    if (name.len == 0) return true;
+    if (equal_any_case(name, "x-gzip")) name = BYTES_LITERAL("gzip"); /* RFC 9110 8.4.1.3: the same */
+    for (size_t i = 0; i < ENCODINGS; i++) {
+        if (!equal_any_case(name, names[i])) continue;
+        *encoding = (enum body_encoding)i;
+        return true;
+    }
+    return false;
+}
+
 /* The rule of ids: 1 to 128 bytes of UTF-8 (query_parameter has seen to that) without control characters. */
 static bool source_is_good(struct bytes source) {
     if (source.len < 1 || source.len > ID_BYTES_MAX) return false;
@@ -80,10 +95,9 @@ bool intake_head_accept(struct intake_session *session, const struct request_hea
                       head->content_type.len == 0 ? "; none was given" : "");
         return false;
     }
-    struct bytes encoding = trimmed(head->content_encoding);
-    if (encoding.len > 0 && !equal_any_case(encoding, "identity")) {
+    if (!body_encoding_of(head->content_encoding, &session->encoding)) {
         reply_problem(refusal, 415, "unsupported_content_encoding", "Unsupported content encoding",
-                      "Content-Encoding must be identity or absent: send the body uncompressed");
+                      "Content-Encoding must be one of identity, gzip or zstd, or absent");
         return false;
     }
     static const char *const allowed[] = {"atomic", "source", NULL};

@@ -1,4 +1,5 @@
-/* intake.h: the body of one `POST /v1/clicks`, from bytes to batches of identified, routed clicks (map).
+/* intake.h: the body of one `POST /v1/clicks`, from bytes (plain, gzip or zstd) to batches of identified, routed clicks
+ * (map).
  *
  * One session a request. Bytes come in any cut; lines are decoded as they complete; every INTAKE_BATCH_CLICKS clicks (or
  * INTAKE_BATCH_BYTES of them) one batch goes out for the journal, so a stream of any length needs bounded memory. An atomic
@@ -17,9 +18,12 @@ enum {
     INTAKE_BATCH_CLICKS = 4096,
     INTAKE_BATCH_BYTES = 1024 * 1024,
     INTAKE_ERRORS_MAX = 1000,                   /* listed in an answer; counted beyond */
-    INTAKE_ATOMIC_BYTES_MAX = 16 * 1024 * 1024, /* body of an atomic request */
-    INTAKE_BATCHES_IN_FLIGHT_MAX = 4,           /* per session, then feed says STATUS_AGAIN */
-    INTAKE_BATCH_AGE_MS_MAX = 1000,             /* of its first line, checked at each feed: a slow stream is not held back */
+    INTAKE_ATOMIC_BYTES_MAX = 16 * 1024 * 1024, /* body of an atomic request, decompressed */
+    /* Memory that all compressed bodies being read may need at worst: 110 of zstd, or thousands of gzip; beyond: 503. */
+    INTAKE_DECOMPRESS_BYTES_MAX = 1024 * 1024 * 1024,
+    INTAKE_BATCHES_IN_FLIGHT_MAX = 4, /* per session, then feed says STATUS_AGAIN */
+    INTAKE_EXPAND_BYTES = 64 * 1024,  /* a compressed body is undone in such parts */
+    INTAKE_BATCH_AGE_MS_MAX = 1000,   /* of its first line, checked at each feed: a slow stream is not held back */
 };
 
 /* Sessions, batches and decoders that wait for the next request, so that the steady state allocates nothing. Thread-safe;
@@ -59,14 +63,15 @@ struct intake_context {
     void (*resume)(void *self, struct intake_session *session);
 };
 
-/* Looks at content type, encoding and parameters (`atomic`, `source`). On a refusal (415, 400) returns NULL and fills in
- * `refusal`. `request` is only kept, for the holder. */
+/* Looks at content type, encoding and parameters (`atomic`, `source`). On a refusal (415, 400, 503) returns NULL and fills
+ * in `refusal`. `request` is only kept, for the holder. */
 struct intake_session *intake_begin(const struct intake_context *context, const struct request_head *head, void *request,
                                     struct reply *refusal);
 void *intake_request(const struct intake_session *session);
-/* STATUS_OK: all taken. STATUS_AGAIN: nothing taken; feed the same bytes again after `resume`. The batches in flight are
- * looked at once a call, so a session holds at most INTAKE_BATCHES_IN_FLIGHT_MAX of them and those that one call's bytes
- * make. */
+/* STATUS_OK: all taken. STATUS_AGAIN: feed the same bytes again after `resume` (of a compressed body a part of them may have
+ * been taken, which is remembered; more may follow them). The batches in flight are looked at once for INTAKE_EXPAND_BYTES
+ * of a compressed body, once a call for a plain one, so a session holds at most INTAKE_BATCHES_IN_FLIGHT_MAX of them and
+ * those that so many bytes make. */
 enum status intake_feed(struct intake_session *session, struct bytes bytes, struct wall_time now) MUST_USE;
 /* The body is whole: a last line without a line end counts too. */
 void intake_end(struct intake_session *session, struct wall_time now);
@@ -75,6 +80,6 @@ void intake_end(struct intake_session *session, struct wall_time now);
 void intake_abort(struct intake_session *session, struct wall_time now);
 /* `status` STATUS_OK: durable. Else: nothing is known about it, and the answer will be 503. Frees the batch. */
 void intake_batch_committed(struct intake_batch *batch, enum status status);
-/* 200, 400, 413 or 503, as the contract says. */
+/* 200, 400, 413 or 503, as the contract says; of a damaged body, what was whole before the damage is kept and counted. */
 void intake_take_reply(struct intake_session *session, struct reply *reply);
 void intake_destroy(struct intake_session *session);

@@ -1,12 +1,13 @@
 /* pool.c: what sessions leave behind for the next ones. A session keeps its buffers and a few batches; decoders, whose
- * scratch memory is large, are lent out for one call at a time, so there are as many as there are threads that decode. */
+ * scratch memory is large, are lent out for one call at a time, so there are as many as there are threads that decode;
+ * expanders are lent out for a session's life, so what they need at worst is counted, and refused beyond a limit. */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "intake/session.h"
 
-enum { DECODERS_KEPT_MAX = 64, COLUMN_BUFFERS = 15, BUFFER_BYTES_MIN = 256 };
+enum { DECODERS_KEPT_MAX = 64, EXPANDERS_KEPT_MAX = 8, COLUMN_BUFFERS = 15, BUFFER_BYTES_MIN = 256 };
 
 struct intake_pool {
     pthread_mutex_t lock;
@@ -16,6 +17,9 @@ struct intake_pool {
     size_t idle_bytes;
     struct decoder *decoders[DECODERS_KEPT_MAX];
     size_t decoder_count;
+    struct expander *expanders[ENCODINGS]; /* idle, at most EXPANDERS_KEPT_MAX of each */
+    size_t expander_counts[ENCODINGS];
+    size_t expander_bytes; /* what those lent out may need */
 };
 
 struct intake_pool *intake_pool_create(uint32_t partition_count) {
@@ -26,8 +30,53 @@ struct intake_pool *intake_pool_create(uint32_t partition_count) {
     return pool;
 }
 
+static size_t expander_bytes_of(enum body_encoding encoding) {
+    CHECK(encoding == ENCODING_GZIP || encoding == ENCODING_ZSTD);
+    size_t bytes = encoding == ENCODING_GZIP ? DECOMPRESS_GZIP_MEMORY_BYTES : DECOMPRESS_ZSTD_MEMORY_BYTES;
+    return bytes + sizeof(struct expander);
+}
+
+static void expander_free(struct expander *expander) {
+    decompressor_destroy(expander->decompressor);
+    free(expander);
+}
+
+struct expander *intake_pool_take_expander(struct intake_pool *pool, enum body_encoding encoding) {
+    size_t bytes = expander_bytes_of(encoding);
+    CHECK(pthread_mutex_lock(&pool->lock) == 0);
+    bool room = pool->expander_bytes + bytes <= INTAKE_DECOMPRESS_BYTES_MAX;
+    struct expander *expander = room ? pool->expanders[encoding] : NULL;
+    if (room) pool->expander_bytes += bytes;
+    if (expander != NULL) {
+        pool->expanders[encoding] = expander->next_idle;
+        pool->expander_counts[encoding]--;
+    }
+    CHECK(pthread_mutex_unlock(&pool->lock) == 0);
+    if (expander != NULL || !room) return expander;
+    expander = memory_allocate(sizeof *expander);
+    expander->encoding = encoding;
+    expander->decompressor = decompressor_create(encoding == ENCODING_GZIP ? COMPRESSION_GZIP : COMPRESSION_ZSTD);
+    return expander;
+}
+
+static void give_expander(struct intake_pool *pool, struct expander *expander) {
+    size_t bytes = expander_bytes_of(expander->encoding);
+    decompressor_reset(expander->decompressor);
+    CHECK(pthread_mutex_lock(&pool->lock) == 0);
+    CHECK(pool->expander_bytes >= bytes);
+    pool->expander_bytes -= bytes;
+    bool keep = pool->expander_counts[expander->encoding] < EXPANDERS_KEPT_MAX;
+    if (keep) {
+        pool->expander_counts[expander->encoding]++;
+        expander->next_idle = pool->expanders[expander->encoding];
+        pool->expanders[expander->encoding] = expander;
+    }
+    CHECK(pthread_mutex_unlock(&pool->lock) == 0);
+    if (!keep) expander_free(expander);
+}
+
 static void session_free(struct intake_session *session) {
-    CHECK(session->magic == INTAKE_SESSION_MAGIC && session->batch == NULL);
+    CHECK(session->magic == INTAKE_SESSION_MAGIC && session->batch == NULL && session->expander == NULL);
     session->magic = 0;
     while (session->spare_batches != NULL) {
         struct intake_batch *batch = session->spare_batches;
@@ -50,6 +99,14 @@ void intake_pool_destroy(struct intake_pool *pool) {
         session_free(session);
     }
     for (size_t i = 0; i < pool->decoder_count; i++) decoder_destroy(pool->decoders[i]);
+    CHECK(pool->expander_bytes == 0);
+    for (size_t i = 0; i < ENCODINGS; i++) {
+        while (pool->expanders[i] != NULL) {
+            struct expander *expander = pool->expanders[i];
+            pool->expanders[i] = expander->next_idle;
+            expander_free(expander);
+        }
+    }
     CHECK(pthread_mutex_destroy(&pool->lock) == 0);
     free(pool);
 }
@@ -104,6 +161,8 @@ static size_t session_blank(struct intake_session *session) {
     session->request = NULL;
     session->ended = session->aborted = session->too_large = session->refused = session->atomic = false;
     session->body_bytes = session->received = session->rejected = session->good_count = 0;
+    session->expanded = 0;
+    session->broken.status = STATUS_OK;
     memset(session->rejected_by, 0, sizeof session->rejected_by);
     atomic_store_explicit(&session->failed, STATUS_OK, memory_order_relaxed);
     atomic_store_explicit(&session->waiting, false, memory_order_relaxed);
@@ -112,6 +171,8 @@ static size_t session_blank(struct intake_session *session) {
 
 void intake_pool_give(struct intake_pool *pool, struct intake_session *session) {
     CHECK(session->magic == INTAKE_SESSION_MAGIC && session->batch == NULL);
+    if (session->expander != NULL) give_expander(pool, session->expander);
+    session->expander = NULL;
     session->idle_bytes = session_blank(session);
     CHECK(pthread_mutex_lock(&pool->lock) == 0);
     bool keep = pool->idle_bytes + session->idle_bytes <= INTAKE_POOL_BYTES_MAX;

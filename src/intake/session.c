@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "base/check.h"
+#include "reply/reply.h"
 
 /* The batch being filled; a new one begins with the line that needs it. */
 static struct intake_batch *session_batch(struct intake_session *session, struct wall_time now) {
@@ -73,6 +74,15 @@ struct intake_session *intake_begin(const struct intake_context *context, const 
     if (!intake_head_accept(session, head, refusal)) {
         intake_pool_give(context->pool, session);
         return NULL;
+    }
+    if (session->encoding != ENCODING_IDENTITY) {
+        session->expander = intake_pool_take_expander(context->pool, session->encoding);
+        if (session->expander == NULL) {
+            reply_problem(refusal, 503, "not-now", "Not now",
+                          "too many compressed bodies are being read at the same time; try again, or send it uncompressed");
+            intake_pool_give(context->pool, session);
+            return NULL;
+        }
     }
     session->request = request;
     lines_reset(&session->lines, session->form == BODY_JSON);
@@ -171,16 +181,19 @@ static bool session_must_wait(struct intake_session *session) {
     return !atomic_exchange(&session->waiting, false);
 }
 
-enum status intake_feed(struct intake_session *session, struct bytes bytes, struct wall_time now) {
-    CHECK(session->magic == INTAKE_SESSION_MAGIC && !session->ended && !session->aborted);
-    if (session_must_wait(session)) return STATUS_AGAIN;
+/* What comes now need not be read: nothing more of it is journalled, and the answer says so. */
+static bool session_is_lost(const struct intake_session *session) {
+    return session->too_large || session->broken.status != STATUS_OK ||
+           atomic_load_explicit(&session->failed, memory_order_relaxed) != STATUS_OK;
+}
+
+static void take_bytes(struct intake_session *session, struct bytes bytes, struct wall_time now) {
     session->body_bytes += bytes.len;
-    /* What is lost already need not be read: nothing more of it is journalled, and the answer says so. */
-    if (atomic_load_explicit(&session->failed, memory_order_relaxed) != STATUS_OK) return STATUS_OK;
+    if (session_is_lost(session)) return;
     if (session->atomic && session->body_bytes > INTAKE_ATOMIC_BYTES_MAX) {
         session->too_large = true;
         session_drop_batch(session);
-        return STATUS_OK;
+        return;
     }
     struct decode_rules rules = session_rules(session, now);
     struct decoder *decoder = NULL;
@@ -194,12 +207,55 @@ enum status intake_feed(struct intake_session *session, struct bytes bytes, stru
     if (decoder != NULL) intake_pool_give_decoder(session->context->pool, decoder);
     bool old = session->batch != NULL && now.ms - session->batch_began.ms >= INTAKE_BATCH_AGE_MS_MAX;
     if (old && !session->atomic) session_submit(session);
+}
+
+/* Whole lines before the damage are kept; of an atomic body, nothing. */
+static void note_broken(struct intake_session *session) {
+    CHECK(session->broken.status == STATUS_BAD_INPUT || session->broken.status == STATUS_FULL);
+    if (session->atomic) session_drop_batch(session);
+}
+
+/* Undoes the compression part by part; between two parts the batches in flight are looked at, since a small part of a
+ * compressed body may make very many of them. */
+static enum status take_compressed(struct intake_session *session, struct bytes bytes, struct wall_time now) {
+    struct expander *expander = session->expander;
+    size_t skipped = session->expanded < bytes.len ? session->expanded : bytes.len;
+    struct bytes input = {bytes.at + skipped, bytes.len - skipped};
+    size_t made = 0;
+    do {
+        if (session_is_lost(session)) break;
+        struct failure broken = {.status = STATUS_OK};
+        enum status status =
+            decompressor_step(expander->decompressor, &input, expander->out, sizeof expander->out, &made, &broken);
+        if (made > 0) take_bytes(session, (struct bytes){expander->out, made}, now);
+        if (status != STATUS_OK) {
+            session->broken = broken;
+            note_broken(session);
+            break;
+        }
+        if (made == sizeof expander->out && session_must_wait(session)) {
+            session->expanded = bytes.len - input.len;
+            return STATUS_AGAIN;
+        }
+    } while (made == sizeof expander->out);
+    session->expanded = 0;
+    return STATUS_OK;
+}
+
+enum status intake_feed(struct intake_session *session, struct bytes bytes, struct wall_time now) {
+    CHECK(session->magic == INTAKE_SESSION_MAGIC && !session->ended && !session->aborted);
+    if (session_must_wait(session)) return STATUS_AGAIN;
+    if (session->expander != NULL) return take_compressed(session, bytes, now);
+    take_bytes(session, bytes, now);
     return STATUS_OK;
 }
 
 void intake_end(struct intake_session *session, struct wall_time now) {
     CHECK(session->magic == INTAKE_SESSION_MAGIC && !session->ended && !session->aborted);
-    bool lost = session->too_large || atomic_load_explicit(&session->failed, memory_order_relaxed) != STATUS_OK;
+    if (session->expander != NULL && !session_is_lost(session) &&
+        decompressor_end(session->expander->decompressor, &session->broken) != STATUS_OK)
+        note_broken(session);
+    bool lost = session_is_lost(session);
     struct bytes line;
     enum line_event event;
     if (!lost && (event = lines_last(&session->lines, &line)) != LINE_NONE) {
@@ -210,7 +266,7 @@ void intake_end(struct intake_session *session, struct wall_time now) {
     }
     if (session->refused && session->batch != NULL) /* all or nothing: the good lines go with the bad one */
         session->batch->journal.counts.rejected_by[REJECT_REFUSED_BATCH] = session->good_count;
-    if (lost) session_drop_batch(session);
+    if (lost && session->broken.status == STATUS_OK) session_drop_batch(session);
     session_submit(session);
     session->ended = true;
     session_let_go(session);

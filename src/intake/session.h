@@ -3,12 +3,24 @@
 
 #include <stdatomic.h>
 
+#include "compress/decompress.h"
 #include "intake/intake.h"
 #include "intake/lines.h"
 
 enum { INTAKE_SESSION_MAGIC = 0x1A7A4E55, INTAKE_BATCH_KEEP_BYTES = 4 * 1024 * 1024 };
 
 enum body_form { BODY_JSON, BODY_NDJSON, BODY_LOG };
+
+enum body_encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_ZSTD };
+enum { ENCODINGS = ENCODING_ZSTD + 1 };
+
+/* What undoes a compressed body; lent to a session for its whole life. */
+struct expander {
+    enum body_encoding encoding;
+    struct decompressor *decompressor;
+    uint8_t out[INTAKE_EXPAND_BYTES];
+    struct expander *next_idle;
+};
 
 /* One line of `errors`. */
 struct intake_error {
@@ -23,6 +35,7 @@ struct intake_session {
     const struct intake_context *context;
     void *request;
     enum body_form form;
+    enum body_encoding encoding;
     bool atomic;
     uint8_t source_at[ID_BYTES_MAX];
     size_t source_len;
@@ -30,9 +43,12 @@ struct intake_session {
     /* --- the transport's thread only, until `outstanding` is 0 --- */
     bool ended;
     bool aborted;
-    bool too_large; /* atomic, over INTAKE_ATOMIC_BYTES_MAX: the rest of the body is dropped */
-    bool refused;   /* atomic, a line was rejected: the clicks are dropped, the lines are still checked and counted */
-    uint64_t body_bytes;
+    bool too_large;      /* atomic, over INTAKE_ATOMIC_BYTES_MAX: the rest of the body is dropped */
+    bool refused;        /* atomic, a line was rejected: the clicks are dropped, the lines are still checked and counted */
+    uint64_t body_bytes; /* decompressed */
+    struct expander *expander; /* NULL: the body is plain */
+    size_t expanded;           /* of the bytes that feed said STATUS_AGAIN to: so many were taken */
+    struct failure broken;     /* what is wrong with the compressed body, once something is: the rest is dropped */
     struct lines lines;
     struct intake_batch *batch; /* being filled, or NULL */
     struct wall_time batch_began;
@@ -63,6 +79,8 @@ struct intake_session {
 struct intake_session *intake_pool_take(struct intake_pool *pool, const struct intake_context *context);
 /* Moved. Keeps it or frees it. */
 void intake_pool_give(struct intake_pool *pool, struct intake_session *session);
+/* NULL: INTAKE_DECOMPRESS_BYTES_MAX would be passed. The pool takes it back with the session. */
+struct expander *intake_pool_take_expander(struct intake_pool *pool, enum body_encoding encoding);
 struct decoder *intake_pool_take_decoder(struct intake_pool *pool);
 void intake_pool_give_decoder(struct intake_pool *pool, struct decoder *decoder);
 struct intake_batch *intake_batch_create(struct intake_session *session);

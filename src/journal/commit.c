@@ -48,6 +48,7 @@ static void draft_batches(struct journal *journal, struct record_draft *draft, c
                           size_t batch_count) {
     uint32_t partition_count = journal->log.partition_count;
     if (batch_count == 0) return;
+    CHECK(batch_count <= SIZE_MAX / sizeof *journal->columns / PARTITIONS_MAX);
     if (journal->columns_capacity < batch_count) {
         journal->columns = memory_resize(journal->columns, partition_count * batch_count * sizeof *journal->columns);
         journal->columns_capacity = batch_count;
@@ -105,6 +106,7 @@ static enum status draft_write(struct journal *journal, struct journal_record **
         return journal_fail(journal, status);
     }
     log_state_record(&journal->next, record);
+    CHECK(journal->next.next_record == journal->state.next_record + 1);
     log_state_copy(&journal->state, &journal->next);
     arrival_clock_journalled(&journal->arrival, record->arrival);
     *out = record;
@@ -123,6 +125,7 @@ enum status journal_commit(struct journal *journal, const struct journal_batch *
                            (long long)wall.ms);
     for (size_t i = 0; i < batch_count; i++)
         if (batches[i]->arrival_floor.ms > arrival.ms) arrival = batches[i]->arrival_floor;
+    CHECK(arrival.ms >= journal->state.last_arrival.ms && arrival.ms <= RECORD_TIME_MS_MAX);
     /* A clock that jumped forward only while a line was being read must not carry the arrivals along with it. */
     if (batch_count > 0 && arrival.ms > wall.ms && arrival.ms > journal->arrival.last_journalled.ms &&
         arrival.ms - wall.ms > journal->arrival.max_skew_ms)

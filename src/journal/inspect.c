@@ -54,6 +54,7 @@ static enum status inspect_footer(struct journal *journal, struct segment_reader
     if (!segment_footer_length(view.at, &length) || length > reader->size - header->length)
         return segment_damaged(failure, reader->path, trailer_at, "the segment is sealed, but its footer is missing");
     place->records_end = reader->size - length;
+    CHECK(place->records_end >= header->length);
     status = segment_reader_view(reader, place->records_end, length, &view, failure);
     if (status != STATUS_OK) return status;
     struct bytes state_bytes;
@@ -68,6 +69,7 @@ static enum status inspect_footer(struct journal *journal, struct segment_reader
  * no byte of a record is written before the one ahead of it was synced. Records begin at multiples of 8. */
 static enum status find_valid_behind(struct segment_reader *reader, const struct segment_header *header, uint64_t from,
                                      uint64_t next_record, bool *found, uint64_t *tail_end, struct failure *failure) {
+    CHECK(from <= reader->size && from % RECORD_ALIGNMENT == 0 && from >= header->length);
     *found = false;
     *tail_end = from;
     struct buffer whole = {0};
@@ -91,6 +93,7 @@ static enum status find_valid_behind(struct segment_reader *reader, const struct
         if (segment_footer_decode(rest, header, &length, NULL, NULL)) *found = true;
     }
     buffer_fini(&whole);
+    CHECK(*tail_end >= from && *tail_end <= reader->size);
     return status;
 }
 
@@ -103,6 +106,7 @@ static enum status inspect_tail(struct journal *journal, struct segment_reader *
     if (status != STATUS_OK) return status;
     uint32_t footer_length;
     if (segment_footer_decode(view, header, &footer_length, NULL, NULL)) from += footer_length;
+    CHECK(from >= header->length && from <= reader->size);
     bool found;
     uint64_t tail_end;
     status = find_valid_behind(reader, header, from, journal->end.next_record, &found, &tail_end, failure);
@@ -131,6 +135,7 @@ static enum status inspect_unsealed(struct journal *journal, struct segment_read
         }
         const char *why = record_flaw_text((enum record_flaw)flaw);
         if (status == STATUS_CORRUPT && flaw == RECORD_MALFORMED) return segment_damaged(failure, reader->path, at, why);
+        CHECK(at == reader->at); /* a record that is not good does not move the reader */
         place->records_end = at;
         return inspect_tail(journal, reader, header, why, failure);
     }
@@ -138,6 +143,7 @@ static enum status inspect_unsealed(struct journal *journal, struct segment_read
 
 static enum status inspect_segment(struct journal *journal, size_t index, struct buffer *footer_state,
                                    struct failure *failure) {
+    CHECK(index < journal->segment_count);
     struct segment_place *place = &journal->segments[index];
     bool last = index + 1 == journal->segment_count;
     struct segment_reader reader;
@@ -169,12 +175,15 @@ static enum status inspect_segment(struct journal *journal, size_t index, struct
 }
 
 enum status journal_inspect(struct journal *journal, struct failure *failure) {
+    CHECK(journal->life == JOURNAL_OPENED && journal->segments == NULL);
     enum status status = inspect_names(journal, failure);
     struct buffer footer_state = {0};
     for (size_t i = 0; status == STATUS_OK && i < journal->segment_count; i++)
         status = inspect_segment(journal, i, &footer_state, failure);
     buffer_fini(&footer_state);
     if (status != STATUS_OK || journal->segment_count == 0) return status;
+    CHECK(journal->end.partition_count == journal->log.partition_count);
+    CHECK(journal->torn_to >= journal->torn_from);
     journal->seed = log_seed(&journal->log);
     journal->last_number = journal->segments[journal->segment_count - 1].number;
     return STATUS_OK;

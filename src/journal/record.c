@@ -35,7 +35,7 @@ struct journal_record *record_allocate(size_t length) {
 
 uint8_t *record_writable(struct journal_record *record) {
     struct record_box *box = record_box(record);
-    CHECK(atomic_load_explicit(&box->references, memory_order_relaxed) == 1);
+    CHECK(atomic_load_explicit(&box->references, memory_order_relaxed) == 1); /* nobody reads it yet */
     return box->bytes;
 }
 
@@ -97,6 +97,7 @@ static enum record_flaw envelope_check(struct bytes bytes, uint32_t seed) {
 
 bool record_checksum_right(struct bytes bytes, uint32_t seed, uint64_t *number) {
     if (envelope_check(bytes, seed) != RECORD_GOOD) return false;
+    CHECK(bytes.len >= RECORD_HEADER_BYTES);
     *number = get_u64(bytes.at + RECORD_AT_NUMBER);
     return true;
 }
@@ -155,6 +156,7 @@ static bool parse_billing(struct sub_block *block, struct bytes frame) {
 static enum record_flaw parse_personal(struct sub_block *block, struct bytes frame, const uint8_t *digest) {
     if (frame.len == 0) return RECORD_GOOD;
     if (personal_frame_erased(frame)) return RECORD_GOOD;
+    CHECK(block->kind == SUB_BLOCK_CLICKS && frame.len > PERSONAL_SALT_BYTES);
     uint8_t computed[PERSONAL_DIGEST_BYTES];
     personal_frame_digest(frame, computed);
     if (memcmp(computed, digest, sizeof computed) != 0) return RECORD_BAD_DIGEST;
@@ -198,6 +200,7 @@ static enum record_flaw parse_sub_blocks(struct journal_record *record, struct s
 
 enum record_flaw record_parse(struct journal_record *record, uint32_t seed) {
     struct bytes bytes = record->bytes;
+    CHECK(record->sub_blocks == NULL && bytes.len >= RECORD_HEADER_BYTES);
     enum record_flaw flaw = envelope_check(bytes, seed);
     if (flaw != RECORD_GOOD) return flaw;
     if (get_u32(bytes.at + RECORD_AT_LENGTH) != bytes.len) return RECORD_CUT;

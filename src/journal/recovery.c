@@ -31,6 +31,7 @@ enum status journal_remove_leftovers(struct journal *journal, struct failure *fa
 
 static enum status copy_range(const struct files *files, struct file *from, uint64_t begin, uint64_t end, struct file *to,
                               uint64_t at, struct failure *failure) {
+    CHECK(begin <= end && from != to);
     struct buffer part = {0};
     enum status status = STATUS_OK;
     while (status == STATUS_OK && begin < end) {
@@ -101,9 +102,11 @@ static enum status copy_segment(struct journal *journal, struct segment_reader *
     char temporary[SEGMENT_PATH_BYTES];
     segment_path(temporary, place->number, ".new");
     CHECK(writer->file == NULL && place->records_end <= reader->size);
+    CHECK(place->records_end >= header_bytes && place->number == journal->last_number && !place->sealed);
     *writer = (struct segment_writer){.number = place->number, .at = place->records_end};
     writer->empty = place->records_end == header_bytes;
     writer->allocated = segment_allocation(journal, writer->at + segment_footer_bytes_max(journal->log.partition_count));
+    CHECK(writer->at < writer->allocated);
     enum status status = files->open(files->self, temporary, FILE_CREATE, &writer->file, failure);
     if (status == STATUS_OK) status = files->allocate(writer->file, writer->allocated, failure);
     if (status == STATUS_OK) status = copy_range(files, reader->file, 0, writer->at, writer->file, 0, failure);
@@ -115,7 +118,7 @@ static enum status copy_segment(struct journal *journal, struct segment_reader *
 }
 
 enum status journal_settle(struct journal *journal, struct failure *failure) {
-    CHECK(!journal->settled && journal->segment_count > 0);
+    CHECK(!journal->settled && journal->segment_count > 0 && journal->life == JOURNAL_OPENED);
     const struct segment_place *last = &journal->segments[journal->segment_count - 1];
     enum status status = journal_remove_leftovers(journal, failure);
     if (status == STATUS_OK && !last->sealed) {
@@ -129,6 +132,7 @@ enum status journal_settle(struct journal *journal, struct failure *failure) {
         if (status == STATUS_OK) status = copy_segment(journal, &reader, last, header.length, failure);
         segment_reader_close(&reader);
     }
+    CHECK(status != STATUS_OK || last->sealed == (journal->writer.file == NULL));
     journal->settled = status == STATUS_OK;
     return status;
 }

@@ -15,6 +15,8 @@ static enum status replay_begin_segment(struct journal *journal, struct failure 
     struct segment_reader *reader = &journal->reader;
     struct segment_header header;
     struct bytes state_bytes;
+    CHECK(reader->file == NULL && journal->replay_index < journal->segment_count);
+    CHECK(place->sealed || journal->settled); /* I3: the unsealed segment is read from its synced copy only */
     enum status status = segment_reader_open(reader, &journal->files, place->number, failure);
     if (status != STATUS_OK) return status;
     status = segment_reader_header(reader, &header, &journal->next, &state_bytes, failure);
@@ -27,6 +29,7 @@ static enum status replay_begin_segment(struct journal *journal, struct failure 
     else if (!state_is(&journal->state, state_bytes))
         return segment_damaged(failure, reader->path, SEGMENT_FIXED_BYTES,
                                "the header's state is not what the records before it add up to");
+    CHECK(reader->at <= place->records_end);
     reader->end = place->records_end;
     return STATUS_OK;
 }
@@ -45,6 +48,7 @@ static enum status replay_end_segment(struct journal *journal, struct failure *f
             return segment_damaged(failure, reader->path, reader->at,
                                    "the footer's state is not what the records before it add up to");
     }
+    CHECK(reader->at == place->records_end);
     segment_reader_close(reader);
     journal->replay_index++;
     return STATUS_OK;
@@ -52,6 +56,7 @@ static enum status replay_end_segment(struct journal *journal, struct failure *f
 
 /* Everything sealed has been read and is right: now the disk may be changed. */
 static enum status replay_settle_if_due(struct journal *journal, struct failure *failure) {
+    CHECK(journal->replay_index <= journal->segment_count);
     bool at_end = journal->replay_index == journal->segment_count;
     if (journal->settled || (!at_end && journal->segments[journal->replay_index].sealed)) return STATUS_OK;
     return journal_settle(journal, failure);
@@ -71,6 +76,7 @@ static enum status replay_record(struct journal *journal, struct journal_record 
         journal_record_release(record);
         return segment_damaged(failure, reader->path, at, why);
     }
+    CHECK(journal->state.next_record == record->number + 1);
     *out = record;
     return STATUS_OK;
 }

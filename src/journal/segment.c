@@ -32,6 +32,7 @@ enum status segment_damaged(struct failure *failure, const char *path, uint64_t 
 
 /* The mark can change after the header was written, so the CRC leaves its 8 bytes out. */
 static uint32_t header_crc(const uint8_t *at, uint32_t length) {
+    CHECK(length >= SEGMENT_FIXED_BYTES + 4);
     uint32_t crc = crc32c(0, (struct bytes){at, SEGMENT_MARK_AT});
     return crc32c(crc, (struct bytes){at + SEGMENT_MARK_AT + 8, length - 4 - (SEGMENT_MARK_AT + 8)});
 }
@@ -105,6 +106,7 @@ enum status segment_header_decode(struct bytes bytes, const char *path, struct s
 void segment_footer_encode(const struct log_identity *log, uint64_t number, const struct log_state *state,
                            struct buffer *out) {
     size_t begin = out->len;
+    CHECK(number >= 1 && log->partition_count == state->partition_count);
     buffer_put_u32(out, FOOTER_MAGIC);
     buffer_put_u32(out, 0); /* CRC, below */
     buffer_put_u32(out, 0); /* length, below */
@@ -151,6 +153,7 @@ bool segment_footer_decode(struct bytes bytes, const struct segment_header *head
 }
 
 uint64_t segment_footer_bytes_max(uint32_t partition_count) {
+    CHECK(partition_count >= 1 && partition_count <= PARTITIONS_MAX);
     /* The encoded state is never larger than in memory. */
     return FOOTER_FIXED_BYTES + FOOTER_TRAILER_BYTES + 1024 + partition_count * (sizeof(struct watermark) + 16);
 }

@@ -10,6 +10,7 @@ static enum status memory_read(struct file *file, uint64_t offset, void *at, siz
     const struct bytes *bytes = (const struct bytes *)(const void *)file;
     CHECK(offset <= bytes->len);
     *got = len < bytes->len - offset ? len : (size_t)(bytes->len - offset);
+    CHECK(offset + *got <= bytes->len);
     if (*got > 0) memcpy(at, bytes->at + offset, *got);
     return STATUS_OK;
 }
@@ -31,6 +32,7 @@ struct segment_visit {
 
 /* Where the records must end: a sealed segment's footer is its last bytes. */
 static bool footer_ends_segment(struct bytes segment, uint64_t at, const struct segment_header *header) {
+    CHECK(at <= segment.len);
     uint32_t length;
     return segment_footer_decode((struct bytes){segment.at + at, segment.len - at}, header, &length, NULL, NULL) &&
            length == segment.len - at;
@@ -46,6 +48,7 @@ static enum status read_records(struct segment_reader *reader, struct bytes segm
                                 struct log_state *state, const struct segment_visit *visit, struct failure *failure) {
     for (;;) {
         uint64_t at = reader->at;
+        CHECK(at >= header->length && at <= segment.len);
         struct journal_record *record;
         int flaw = RECORD_ABSENT;
         enum status status = segment_reader_record(reader, &record, &flaw, failure);

@@ -6,6 +6,7 @@
 enum { SEGMENT_WINDOW_BYTES = 1024 * 1024 };
 
 void segment_reader_attach(struct segment_reader *reader, const struct files *files, struct file *file, uint64_t size) {
+    CHECK(reader->file == NULL && file != NULL);
     reader->files = files;
     reader->file = file;
     reader->size = size;
@@ -54,6 +55,7 @@ enum status segment_reader_view(struct segment_reader *reader, uint64_t at, size
         window->len = got;
         if (got < len) return segment_damaged(failure, reader->path, at + got, "the file became shorter while it was read");
     }
+    CHECK(at >= reader->window_at && at - reader->window_at + len <= window->len);
     *out = (struct bytes){window->at + (at - reader->window_at), len};
     return STATUS_OK;
 }
@@ -65,6 +67,7 @@ enum status segment_reader_header(struct segment_reader *reader, struct segment_
     if (status != STATUS_OK) return status;
     status = segment_header_decode(bytes, reader->path, header, state, state_bytes, failure);
     if (status != STATUS_OK) return status;
+    CHECK(header->length <= reader->size && header->length % RECORD_ALIGNMENT == 0);
     reader->at = header->length;
     reader->seed = log_seed(&header->log);
     return STATUS_OK;
@@ -74,6 +77,7 @@ enum status segment_reader_header(struct segment_reader *reader, struct segment_
 static enum status record_read(struct segment_reader *reader, struct journal_record *record, struct failure *failure) {
     uint8_t *at = record_writable(record);
     size_t len = record->bytes.len;
+    CHECK(len <= reader->size - reader->at);
     struct bytes view;
     if (len <= SEGMENT_WINDOW_BYTES) {
         enum status status = segment_reader_view(reader, reader->at, len, &view, failure);
@@ -111,6 +115,7 @@ enum status segment_reader_record(struct segment_reader *reader, struct journal_
         journal_record_release(record);
         return status;
     }
+    CHECK(record->bytes.len == length && length % RECORD_ALIGNMENT == 0);
     *out = record;
     reader->at += length;
     return STATUS_OK;

@@ -15,6 +15,7 @@ bool recent_clicks_live(const struct recent_clicks *recent) {
 }
 
 static void recent_clicks_add(struct recent_clicks *recent, struct wall_time arrival, struct event_time time) {
+    CHECK(recent->next < RECENT_CLICKS && recent->count <= RECENT_CLICKS);
     recent->clicks[recent->next].arrival = arrival;
     recent->clicks[recent->next].time = time;
     recent->next = (recent->next + 1) % RECENT_CLICKS;
@@ -36,6 +37,7 @@ void log_state_clicks(struct log_state *state, uint32_t partition, struct wall_t
                       const uint8_t *times, const uint8_t *identities) {
     CHECK(partition < state->partition_count && state->rules.number > 0);
     struct watermark *watermark = &state->partitions[partition].watermark;
+    uint64_t clicks_before = watermark->clicks;
     for (size_t i = 0; i < count; i++) {
         struct identity identity = {get_u64(identities + 16 * i), get_u64(identities + 16 * i + 8)};
         COSTLY_CHECK(identity_partition(identity, state->partition_count) == partition);
@@ -43,6 +45,8 @@ void log_state_clicks(struct log_state *state, uint32_t partition, struct wall_t
     }
     for (size_t i = count > RECENT_CLICKS ? count - RECENT_CLICKS : 0; i < count; i++)
         recent_clicks_add(&state->recent, arrival, (struct event_time){(int64_t)get_u64(times + 8 * i)});
+    CHECK(watermark->clicks == clicks_before + count); /* I4: each click once */
+    CHECK(state->partitions[partition].next.at <= RECORD_OFFSET_MAX);
     state->partitions[partition].next.at += count;
     state->accepted += count;
 }
@@ -66,6 +70,7 @@ void log_state_record(struct log_state *state, const struct journal_record *reco
     CHECK(record->number == state->next_record && record->arrival.ms >= state->last_arrival.ms);
     state->next_record++;
     state->last_arrival = record->arrival;
+    CHECK(record->counts.received <= UINT64_MAX - state->received); /* log_state_apply refused it */
     state->received += record->counts.received;
     for (int code = 0; code < REJECT_CODES; code++) state->rejected_by[code] += record->counts.rejected_by[code];
     state->record_bytes += record->bytes.len;
@@ -92,6 +97,7 @@ static const char *rules_record_flaw(const struct log_state *state, const struct
 
 static const char *record_place_flaw(const struct log_state *state, const struct journal_record *record) {
     if (record->number != state->next_record) return "the record's number is not the next one";
+    if (record->counts.received > UINT64_MAX - state->received) return "the totals pass 64 bits";
     if (record->arrival.ms < state->last_arrival.ms) return "the record's arrival is before that of the record before";
     struct journal_offset next[PARTITIONS_MAX];
     for (uint32_t i = 0; i < state->partition_count; i++) next[i] = state->partitions[i].next;
@@ -110,6 +116,7 @@ static const char *record_place_flaw(const struct log_state *state, const struct
 }
 
 const char *log_state_apply(struct log_state *state, const struct journal_record *record) {
+    CHECK(record->sub_block_count <= RECORD_SUB_BLOCKS_MAX && state->partition_count <= PARTITIONS_MAX);
     const char *flaw = record_place_flaw(state, record);
     if (flaw != NULL) return flaw;
     for (uint32_t i = 0; i < record->sub_block_count; i++) {
@@ -138,6 +145,7 @@ void log_state_encode(const struct log_state *state, struct buffer *out) {
     buffer_put_u32(out, 0); /* filters in force */
     buffer_put_u8(out, state->rules.number > 0);
     if (state->rules.number > 0) rules_encode(&state->rules, out);
+    CHECK(state->recent.count <= RECENT_CLICKS);
     buffer_put_u8(out, (uint8_t)state->recent.count);
     for (uint32_t i = 0; i < state->recent.count; i++) {
         uint32_t at = (state->recent.next + RECENT_CLICKS - state->recent.count + i) % RECENT_CLICKS;

@@ -81,7 +81,12 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
     atomic_init(&node->clock_trusted, true);
     atomic_init(&node->last_arrival_ms, INT64_MIN);
     CHECK(pthread_mutex_init(&node->mail_lock, NULL) == 0);
-    CHECK(pthread_rwlock_init(&node->view_lock, NULL) == 0);
+    /* Readers never hold up the next publication for longer than those that are reading already. */
+    pthread_rwlockattr_t attributes;
+    CHECK(pthread_rwlockattr_init(&attributes) == 0);
+    CHECK(pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+    CHECK(pthread_rwlock_init(&node->view_lock, &attributes) == 0);
+    pthread_rwlockattr_destroy(&attributes);
     node->opened_at = node->published_at = node->flushed_at = clock_mono(&seam->clock);
     node->ads = ads_create();
     enum status status = open_journal(node, failure);
@@ -91,7 +96,8 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
         status = store_open(&node->seam.kv, uuid.at, node->partition_count, &node->store, failure);
     }
     if (status == STATUS_OK) {
-        node->view = view_create(node->store, &node->seam.kv, node->ads, node->partition_count);
+        node->view =
+            view_create(node->store, &node->seam.kv, node->ads, node->partition_count, node->options.window_memory_bytes);
         status = view_load(node->view, failure);
     }
     if (status == STATUS_OK) {

@@ -32,6 +32,7 @@ struct node_options {
     struct rules_proposal proposal;
     uint64_t segment_bytes;
     uint64_t dedup_memory_bytes;
+    uint64_t window_memory_bytes;   /* of the last 25 h by ad */
     uint64_t pending_clicks_max;    /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
     int64_t checkpoint_interval_ms; /* 30 s */
     uint64_t checkpoint_clicks;     /* 10 M */

@@ -56,6 +56,11 @@ static bool publish(struct node *node, struct mono_time now) {
         if (taken[p]) view_apply(node->view, &node->partitions[p].partial);
     view_publish(node->view);
     pthread_rwlock_unlock(&node->view_lock);
+    while (view_close_prepare(node->view)) {
+        pthread_rwlock_wrlock(&node->view_lock);
+        view_close_commit(node->view);
+        pthread_rwlock_unlock(&node->view_lock);
+    }
     node_wake(node, NODE_STAGE_JOURNAL, 0);
     return true;
 }

@@ -26,7 +26,8 @@ void store_cut_release(struct store_cut *cut) {
     free(cut);
 }
 
-struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count) {
+struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count,
+                         uint64_t window_memory_bytes) {
     CHECK(partition_count >= 1 && partition_count <= PARTITIONS_MAX);
     struct view *view = memory_allocate_zeroed(1, sizeof *view);
     view->store = store;
@@ -39,6 +40,8 @@ struct view *view_create(struct store *store, const struct kv *kv, struct ads *a
         watermark_init(&view->partitions[p].public.checkpoint_watermark);
     }
     view->cut = store_cut_take(kv);
+    view->window = window_create(window_memory_bytes);
+    view->memo = rank_memo_create();
     return view;
 }
 
@@ -53,6 +56,8 @@ void view_destroy(struct view *view) {
         free(view->partitions[p].minutes);
     }
     store_cut_release(view->cut);
+    window_destroy(view->window);
+    rank_memo_destroy(view->memo);
     free(view->partitions);
     free(view);
 }
@@ -124,6 +129,28 @@ static void measure_memory(struct partition_cells *partition) {
     }
 }
 
+static void load_window_cell(void *context, struct minute minute, const struct cell *cell) {
+    struct view *view = context;
+    window_add(view->window, minute, cell->ad, cell->count);
+}
+
+/* The window's minutes, each closed as soon as it is read, so that only one is held the costly way. */
+static enum status load_window(struct view *view, struct failure *failure) {
+    if (!view->has_minutes) return STATUS_OK;
+    uint32_t newest = view->newest_minute.index;
+    uint32_t from = newest >= WINDOW_MINUTES_MAX ? newest - WINDOW_MINUTES_MAX + 1 : 0;
+    if (from < view->first_minute.index) from = view->first_minute.index;
+    window_begin(view->window, (struct minute){newest >= WINDOW_MINUTES_MAX ? newest - WINDOW_MINUTES_MAX + 1 : 0});
+    for (uint32_t minute = from; minute <= newest; minute++) {
+        enum status status =
+            view_visit_cells(view, (struct minute){minute}, (struct minute){minute + 1}, load_window_cell, view, failure);
+        if (status != STATUS_OK) return status;
+        window_settle(view->window);
+        while (view_close_prepare(view)) view_close_commit(view);
+    }
+    return STATUS_OK;
+}
+
 enum status view_load(struct view *view, struct failure *failure) {
     CHECK(view->version == 0);
     enum status status = store_load_ads(view->store, load_ad, view, failure);
@@ -149,8 +176,9 @@ enum status view_load(struct view *view, struct failure *failure) {
         public->rules_number = checkpoint.rules_number;
         measure_memory(&view->partitions[p]);
     }
-    view_publish(view);
-    return STATUS_OK;
+    status = load_window(view, failure);
+    if (status == STATUS_OK) view_publish(view);
+    return status;
 }
 
 /* --- applying --- */
@@ -171,9 +199,12 @@ static void apply_increments(struct view *view, struct partition_cells *partitio
             }
             tables[i] = last;
             cell_table_prefetch(&last->cells, cell_key(increments[i].ad, increments[i].country));
+            window_prefetch(view->window, increments[i].minute, increments[i].ad);
         }
-        for (size_t i = 0; i < group; i++)
+        for (size_t i = 0; i < group; i++) {
             cell_table_add(&tables[i]->cells, cell_key(increments[i].ad, increments[i].country), 1);
+            window_add(view->window, increments[i].minute, increments[i].ad, 1);
+        }
     }
 }
 
@@ -195,9 +226,20 @@ void view_apply(struct view *view, const struct partial *partial) {
 
 void view_publish(struct view *view) {
     uint64_t version = 0;
+    window_settle(view->window);
     for (uint32_t p = 0; p < view->partition_count; p++) version += view->partitions[p].public.offset.at;
     CHECK(version >= view->version);
     view->version = version;
+}
+
+bool view_close_prepare(struct view *view) {
+    struct event_time watermark = view_watermark(view);
+    if (event_time_is_none(watermark) || watermark.ms < 0) return false;
+    return window_close_prepare(view->window, minute_of(watermark), ads_count(view->ads));
+}
+
+void view_close_commit(struct view *view) {
+    window_close_commit(view->window);
 }
 
 /* --- checkpoint --- */

@@ -12,8 +12,10 @@
 
 struct view;
 
-/* All of them outlive the view. */
-struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count);
+/* All of them outlive the view. `window_memory_bytes` bounds the minutes of the last 25 h that are held by ad
+ * (view/window.h). */
+struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count,
+                         uint64_t window_memory_bytes);
 void view_destroy(struct view *view);
 /* Ads, partitions and open minutes from the store. Afterwards view_partition tells from which offsets to go on. */
 enum status view_load(struct view *view, struct failure *failure) MUST_USE;
@@ -22,6 +24,11 @@ enum status view_load(struct view *view, struct failure *failure) MUST_USE;
 void view_apply(struct view *view, const struct partial *partial);
 /* Makes what was applied visible as a new version. */
 void view_publish(struct view *view);
+
+/* Closes one more minute of the window, if one is closed in every partition: the costly part beside readers (false: none is
+ * due), the other under the write lock. Changes no answer. */
+bool view_close_prepare(struct view *view);
+void view_close_commit(struct view *view);
 
 /* --- checkpoint: the writer's thread; readers go on in between --- */
 /* Writes the partition's state into the store as one batch. No lock needed. */
@@ -54,6 +61,10 @@ const char *view_state(const struct view *view, struct minute to); /* of [.., to
 /* Exact count of one ad in [from, to). */
 enum status view_count(struct view *view, struct bytes ad_id, struct minute from, struct minute to, uint64_t *count,
                        struct failure *failure) MUST_USE;
+/* The same, minute by minute, ascending; minutes without a click are left out. A minute may come in parts: add them up. */
+typedef void view_minute_visit(void *context, struct minute minute, uint64_t count);
+enum status view_visit_ad(struct view *view, struct bytes ad_id, struct minute from, struct minute to,
+                          view_minute_visit *visit, void *context, struct failure *failure) MUST_USE;
 struct ranked_ad {
     struct bytes ad_id; /* valid as long as the dictionary */
     uint64_t count;
@@ -65,6 +76,13 @@ enum status view_rank(struct view *view, struct minute from, struct minute to, s
 /* Calls `visit` with the cells in [from, to), minutes ascending within a partition; a cell may come in parts. */
 enum status view_visit_cells(struct view *view, struct minute from, struct minute to, store_cell_visit *visit, void *context,
                              struct failure *failure) MUST_USE;
+
+struct view_usage {
+    uint64_t window_bytes, window_bytes_max, window_minutes, window_vectors;
+    struct minute window_from; /* questions from here on are answered from memory */
+    uint64_t cells_bytes;      /* what came since the checkpoints */
+};
+struct view_usage view_usage(const struct view *view);
 
 /* --- export: all cells of one cut as CSV, beside live traffic --- */
 struct view_export;

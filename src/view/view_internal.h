@@ -4,7 +4,9 @@
 #include <stdatomic.h>
 
 #include "view/cell_table.h"
+#include "view/rank_memo.h"
 #include "view/view.h"
+#include "view/window.h"
 
 struct minute_cells {
     struct minute minute;
@@ -36,6 +38,8 @@ struct view {
     uint32_t ads_stored; /* dictionary entries that the store has */
     uint32_t partition_count;
     struct partition_cells *partitions;
+    struct window *window;
+    struct rank_memo *memo;
     uint64_t version;
     /* Minutes with a counted click, over everything; and those that may have blocks or amendments in the store. */
     bool has_minutes, has_stored;

@@ -58,11 +58,9 @@ static void sum_cell(void *context, struct minute minute, const struct cell *cel
     CHECK(!__builtin_add_overflow(*sum, cell->count, sum));
 }
 
-enum status view_count(struct view *view, struct bytes ad_id, struct minute from, struct minute to, uint64_t *count,
-                       struct failure *failure) {
-    uint32_t ad;
-    *count = 0;
-    if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
+/* Without the window: what came since the checkpoints, and the store. */
+static enum status count_from_cells(struct view *view, uint32_t ad, struct minute from, struct minute to, uint64_t *count,
+                                    struct failure *failure) {
     for (uint32_t p = 0; p < view->partition_count; p++) {
         const struct partition_cells *partition = &view->partitions[p];
         for (size_t i = partition_minute_index(partition, from); i < partition->minute_count; i++) {
@@ -72,6 +70,67 @@ enum status view_count(struct view *view, struct bytes ad_id, struct minute from
         if (!is_stored(view, from, to)) continue;
         enum status status = store_visit_ad(view->store, view->cut->snapshot, p, ad, from, to, sum_cell, count, failure);
         if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+/* The first minute of [from, to) that the window covers; `to` when it covers none. */
+static struct minute covered_from(const struct view *view, struct minute from, struct minute to) {
+    if (window_covers(view->window, from)) return from;
+    struct minute covered = window_usage(view->window).from;
+    bool some = covered.index < to.index && window_covers(view->window, covered);
+    return some ? covered : to;
+}
+
+enum status view_count(struct view *view, struct bytes ad_id, struct minute from, struct minute to, uint64_t *count,
+                       struct failure *failure) {
+    uint32_t ad;
+    *count = 0;
+    if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
+    struct minute covered = covered_from(view, from, to);
+    if (covered.index < to.index) *count = window_count(view->window, ad, covered, to);
+#ifdef TALLY_COSTLY_CHECKS
+    uint64_t from_cells = 0;
+    COSTLY_CHECK(count_from_cells(view, ad, covered, to, &from_cells, NULL) != STATUS_OK || from_cells == *count);
+#endif
+    return covered.index > from.index ? count_from_cells(view, ad, from, covered, count, failure) : STATUS_OK;
+}
+
+struct ad_visit {
+    view_minute_visit *visit;
+    void *context;
+};
+
+static void visit_stored_cell(void *context, struct minute minute, const struct cell *cell) {
+    const struct ad_visit *ad_visit = context;
+    ad_visit->visit(ad_visit->context, minute, cell->count);
+}
+
+enum status view_visit_ad(struct view *view, struct bytes ad_id, struct minute from, struct minute to,
+                          view_minute_visit *visit, void *context, struct failure *failure) {
+    uint32_t ad;
+    if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
+    struct ad_visit ad_visit = {visit, context};
+    struct minute covered = covered_from(view, from, to);
+    for (uint32_t p = 0; covered.index > from.index && p < view->partition_count; p++) {
+        const struct partition_cells *partition = &view->partitions[p];
+        for (size_t i = partition_minute_index(partition, from); i < partition->minute_count; i++) {
+            const struct minute_cells *minute = partition->minutes[i];
+            if (minute->minute.index >= covered.index) break;
+            uint64_t count = cell_table_ad_count(&minute->cells, ad);
+            if (count > 0) visit(context, minute->minute, count);
+        }
+        if (!is_stored(view, from, covered)) continue;
+        enum status status =
+            store_visit_ad(view->store, view->cut->snapshot, p, ad, from, covered, visit_stored_cell, &ad_visit, failure);
+        if (status != STATUS_OK) return status;
+    }
+    uint32_t end = !view->has_minutes                         ? 0
+                   : to.index < view->newest_minute.index + 1 ? to.index
+                                                              : view->newest_minute.index + 1;
+    for (uint32_t minute = covered.index; minute < end; minute++) {
+        uint64_t count = window_minute_count(view->window, ad, (struct minute){minute});
+        if (count > 0) visit(context, (struct minute){minute}, count);
     }
     return STATUS_OK;
 }
@@ -100,68 +159,13 @@ enum status view_visit_cells(struct view *view, struct minute from, struct minut
     return STATUS_OK;
 }
 
-/* --- ranking --- */
-
-struct ranking {
-    uint64_t *counts; /* by dense ad index */
-    uint32_t ad_count;
-};
-
-static void rank_cell(void *context, struct minute minute, const struct cell *cell) {
-    (void)minute;
-    struct ranking *ranking = context;
-    CHECK(cell->ad < ranking->ad_count);
-    CHECK(!__builtin_add_overflow(ranking->counts[cell->ad], cell->count, &ranking->counts[cell->ad]));
-}
-
-/* I9: whether `a` stands before `b`. */
-static bool ranks_before(const struct ranked_ad *a, const struct ranked_ad *b) {
-    return a->count != b->count ? a->count > b->count : bytes_compare(a->ad_id, b->ad_id) < 0;
-}
-
-static int compare_ranked(const void *left, const void *right) {
-    return ranks_before(left, right) ? -1 : 1; /* no two are equal: ad ids differ */
-}
-
-/* Moves the last-ranked ad of the heap, which is at its root, down to where it belongs. */
-static void heap_sink(struct ranked_ad *heap, size_t count, size_t at) {
-    for (;;) {
-        size_t last = at;
-        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)
-            if (ranks_before(&heap[last], &heap[child])) last = child;
-        if (last == at) return;
-        struct ranked_ad moved = heap[at];
-        heap[at] = heap[last];
-        heap[last] = moved;
-        at = last;
-    }
-}
-
-static size_t select_top(const struct view *view, const struct ranking *ranking, struct ranked_ad *heap, size_t count_max) {
-    size_t count = 0;
-    for (uint32_t ad = 0; ad < ranking->ad_count; ad++) {
-        if (ranking->counts[ad] == 0) continue;
-        if (count == count_max && ranking->counts[ad] < heap[0].count) continue;
-        struct ranked_ad candidate = {ads_id(view->ads, ad), ranking->counts[ad]};
-        if (count < count_max) {
-            heap[count++] = candidate;
-            for (size_t i = count / 2; count == count_max && i-- > 0;) heap_sink(heap, count, i);
-        } else if (ranks_before(&candidate, &heap[0])) {
-            heap[0] = candidate;
-            heap_sink(heap, count, 0);
-        }
-    }
-    if (count > 0) qsort(heap, count, sizeof *heap, compare_ranked);
-    return count;
-}
-
-enum status view_rank(struct view *view, struct minute from, struct minute to, struct ranked_ad *out, size_t count_max,
-                      size_t *count, struct failure *failure) {
-    CHECK(count_max > 0);
-    struct ranking ranking = {.ad_count = ads_count(view->ads)};
-    ranking.counts = memory_allocate_zeroed(ranking.ad_count, sizeof *ranking.counts);
-    enum status status = view_visit_cells(view, from, to, rank_cell, &ranking, failure);
-    *count = status == STATUS_OK ? select_top(view, &ranking, out, count_max) : 0;
-    free(ranking.counts);
-    return status;
+struct view_usage view_usage(const struct view *view) {
+    struct window_usage window = window_usage(view->window);
+    struct view_usage usage = {.window_bytes = window.bytes,
+                               .window_bytes_max = window.bytes_max,
+                               .window_minutes = window.minutes,
+                               .window_vectors = window.vectors,
+                               .window_from = window.from};
+    for (uint32_t p = 0; p < view->partition_count; p++) usage.cells_bytes += view->partitions[p].public.bytes_in_memory;
+    return usage;
 }

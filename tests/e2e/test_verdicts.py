@@ -89,7 +89,7 @@ def test_a_late_click_amends_its_closed_minute(new_server):
 
 @pytest.mark.every_build
 def test_a_click_behind_the_lateness_is_too_late_and_remembered(new_server):
-    server = start(new_server, "--lateness", "2m")
+    server = start(new_server, "--lateness", "2m", "--horizon", "10m")
     send(server, at("12:00:10"), at("12:05:00"), at("12:00:20"), at("12:00:20"), at("12:02:50"), at("12:00:10"))
     # The watermark is 12:04:45, so what ends by 12:02:45 is sealed.
     assert verdicts(server) == {"counted": 3, "too_late": 1, "duplicate": 2}

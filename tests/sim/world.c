@@ -140,11 +140,12 @@ void world_init(struct world *world, uint64_t seed, struct coverage *coverage) {
         .random = {world, fill_random},
         .files = fake_files_table(world->files),
         .kv = fake_kv_table(world->kv),
-        .requests = {world, take_reply, take_resume},
+        .requests = {.self = world, .reply = take_reply, .resume = take_resume},
     };
     world->options = (struct node_options){
         .segment_bytes = 4096 + below(world, 60000),
         .dedup_memory_bytes = 4 << 20,
+        .window_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .pending_clicks_max = 20000,
         .checkpoint_interval_ms = (int64_t)(1 + below(world, 40)) * SECOND_MS,
         .checkpoint_clicks = 20 + below(world, 2000),

@@ -107,6 +107,35 @@ static void a_seal_mark_that_was_lost_costs_nothing(void **state) {
     fixture_free(log.fixture);
 }
 
+static void damage_with_only_a_footer_behind_it_is_refused(void **state) {
+    (void)state;
+    struct small_log log = small_log(3, 3);
+    assert_int_equal(fixture_close(log.fixture), STATUS_OK);
+    fake_files_flip(log.fixture->fake, SEGMENT_1, SEGMENT_MARK_AT, SEGMENT_MARK_SEALED);
+    fake_files_flip(log.fixture->fake, SEGMENT_1, log.ends[3] - 1, 1);
+    assert_int_equal(fixture_open(log.fixture), STATUS_CORRUPT);
+    assert_names_the_place(&log.fixture->failure, SEGMENT_1);
+    fixture_free(log.fixture);
+}
+
+static void damage_in_a_sealed_segment_leaves_a_torn_tail_where_it_is(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new();
+    fixture->options.segment_bytes = 4096;
+    assert_int_equal(fixture_up(fixture), STATUS_OK);
+    while (journal_totals(fixture->journal).segments < 2) assert_int_equal(fixture_clicks(fixture, 9), STATUS_OK);
+    fixture_kill(fixture);
+    fake_files_flip(fixture->fake, SEGMENT_1, header_length(fixture->fake, SEGMENT_1) + 100, 1);
+    fake_files_flip(fixture->fake, SEGMENT_2, fake_files_content(fixture->fake, SEGMENT_2).len - 1, 1);
+    fake_files_put(fixture->fake, SEGMENT_3 ".new", BYTES_LITERAL("half a segment"));
+    struct fake_files *found = fake_files_clone(fixture->fake, 1);
+    assert_int_equal(fixture_up(fixture), STATUS_CORRUPT);
+    assert_names_the_place(&fixture->failure, SEGMENT_1);
+    assert_true(fake_files_same(fixture->fake, found));
+    fake_files_destroy(found);
+    fixture_free(fixture);
+}
+
 static void an_earlier_torn_tail_is_never_overwritten(void **state) {
     (void)state;
     struct small_log log = small_log(1, 2);
@@ -124,6 +153,26 @@ static void an_earlier_torn_tail_is_never_overwritten(void **state) {
         assert_int_equal(torn.at[i], i + 1);
     }
     fixture_free(log.fixture);
+}
+
+static void a_torn_tail_is_durable_before_the_segment_loses_it(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct small_log log = small_log(1, 2);
+        fixture_kill(log.fixture);
+        struct fake_files *fake = log.fixture->fake;
+        for (uint64_t at = 0; at < 1500; at++) fake_files_flip(fake, SEGMENT_1, log.ends[1] + at, 0xAB);
+        assert_int_equal(fixture_up(log.fixture), STATUS_OK);
+        assert_int_equal(journal_totals(log.fixture->journal).torn_bytes, 1500);
+        journal_destroy(log.fixture->journal);
+        log.fixture->journal = NULL;
+        struct random_sequence random = {seed};
+        fake_files_crash(fake, &random);
+        struct bytes torn = fake_files_content(fake, SEGMENT_1 ".torn");
+        assert_int_equal(torn.len, 1500);
+        for (size_t i = 0; i < torn.len; i++) assert_int_equal(torn.at[i], 0xAB);
+        fixture_free(log.fixture);
+    }
 }
 
 static void the_unsealed_segment_is_copied_and_durable_before_it_is_read(void **state) {
@@ -276,7 +325,10 @@ int main(void) {
         cmocka_unit_test(a_byte_flipped_in_an_unsealed_segment_is_refused_or_in_the_torn_last_record),
         cmocka_unit_test(a_byte_flipped_in_a_sealed_segment_is_refused),
         cmocka_unit_test(a_seal_mark_that_was_lost_costs_nothing),
+        cmocka_unit_test(damage_with_only_a_footer_behind_it_is_refused),
+        cmocka_unit_test(damage_in_a_sealed_segment_leaves_a_torn_tail_where_it_is),
         cmocka_unit_test(an_earlier_torn_tail_is_never_overwritten),
+        cmocka_unit_test(a_torn_tail_is_durable_before_the_segment_loses_it),
         cmocka_unit_test(the_unsealed_segment_is_copied_and_durable_before_it_is_read),
         cmocka_unit_test(a_log_that_ends_below_what_was_counted_is_refused),
         cmocka_unit_test(a_segment_missing_in_the_middle_is_refused_by_name),

@@ -121,6 +121,26 @@ static void one_old_click_among_the_last_16_makes_the_node_historical(void **sta
     fixture_free(fixture);
 }
 
+static void every_click_of_a_commit_counts_for_the_live_test(void **state) {
+    (void)state;
+    for (int restart = 0; restart < 2; restart++) {
+        struct fixture *fixture = started();
+        struct fixture_batch batch;
+        fixture_batch_init(&batch);
+        fixture_add(fixture, &batch, FIXTURE_WALL_MS - RECENT_LIVE_MS_MAX - 1, 0); /* the 16th from the end */
+        for (int i = 0; i < 15; i++) fixture_add(fixture, &batch, FIXTURE_WALL_MS - 7000, (uint32_t)i % 2);
+        assert_int_equal(fixture_commit(fixture, &batch, NULL), STATUS_OK);
+        fixture_batch_fini(&batch);
+        if (restart) {
+            fixture_kill(fixture);
+            assert_int_equal(fixture_up(fixture), STATUS_OK);
+        }
+        fake_clock_pass(&fixture->clock, 1000);
+        assert_int_equal(idle_commit(fixture)->sub_blocks[0].floor.ms, FIXTURE_WALL_MS - 7000 + 1000);
+        fixture_free(fixture);
+    }
+}
+
 static void a_tick_that_would_not_raise_is_not_written(void **state) {
     (void)state;
     struct fixture *fixture = started();
@@ -160,6 +180,7 @@ int main(void) {
         cmocka_unit_test(a_tick_follows_the_clicks_of_its_partition_in_one_record),
         cmocka_unit_test(a_historical_load_ticks_by_the_time_that_passed_only),
         cmocka_unit_test(one_old_click_among_the_last_16_makes_the_node_historical),
+        cmocka_unit_test(every_click_of_a_commit_counts_for_the_live_test),
         cmocka_unit_test(a_tick_that_would_not_raise_is_not_written),
         cmocka_unit_test(the_last_clicks_are_read_back_and_the_clocks_start_anew_after_a_restart),
     };

@@ -26,7 +26,7 @@ static void open_view(struct bench *bench) {
     bench->kv = fake_kv_table(bench->fake);
     bench->ads = ads_create();
     assert_int_equal(store_open(&bench->kv, uuid, PARTITIONS, &bench->store, NULL), STATUS_OK);
-    bench->view = view_create(bench->store, &bench->kv, bench->ads, PARTITIONS);
+    bench->view = view_create(bench->store, &bench->kv, bench->ads, PARTITIONS, 1 << 24);
     assert_int_equal(view_load(bench->view, NULL), STATUS_OK);
 }
 

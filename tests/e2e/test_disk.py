@@ -1,0 +1,172 @@
+"""A disk that is full or fails: nothing is acknowledged that is not durable, the server says so and stops."""
+import json
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from clicks import click, read_cells
+
+PAST = ("--lateness", "96h")
+BATCH = 200
+
+
+def may_mount():
+    """Root in a container may be root without this."""
+    if os.geteuid() != 0:
+        return False
+    with tempfile.TemporaryDirectory() as place:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tally-e2e", place], capture_output=True, check=False)
+        if done.returncode == 0:
+            subprocess.run(["umount", place], check=True)
+        return done.returncode == 0
+
+
+class SmallDisk:
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix="tally-e2e-disk-")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tally-e2e", self.path], check=True)
+
+    def give_room(self):
+        subprocess.run(["mount", "-o", "remount,size=64m", self.path], check=True)
+
+    def remove(self):
+        subprocess.run(["umount", "--lazy", self.path], check=True)
+        os.rmdir(self.path)
+
+
+def batch(number, size=BATCH):
+    """Lines of an ad of their own, with long ids."""
+    return [click(f"ad{number}", time="2021-01-01 00:00:01", user=f"{line:0>128}").log_line() for line in range(size)]
+
+
+def send_until_refused(server, batches, size=BATCH):
+    """The numbers of the batches that were answered with 200, all before the first that was not."""
+    acknowledged = []
+    for number in batches:
+        try:
+            answer = server.post_lines(batch(number, size))
+        except OSError:
+            return acknowledged
+        if answer.status != 200:
+            assert answer.status == 503 and answer.headers["Retry-After"]
+            return acknowledged
+        assert answer.json["accepted"] == size
+        acknowledged.append(number)
+    raise AssertionError("nothing ever failed")
+
+
+def assert_stopped_with(server, *words):
+    assert server.exit_code() == 1, server.log()
+    last = server.log().rstrip().splitlines()[-1]
+    assert last.startswith("tally: ") and any(word in last for word in words), server.log()
+
+
+def assert_all_there(server, acknowledged, size=BATCH):
+    """What was acknowledged whole; what was not, at most once."""
+    cells = read_cells(server.export())
+    counts = {int(ad.removeprefix("ad")): count for (ad, _), count in cells.items()}
+    assert acknowledged and {number: counts.get(number) for number in acknowledged} == {number: size for number in acknowledged}
+    assert all(count <= size for count in counts.values())
+    again = max(acknowledged) + 1
+    assert server.post_lines(batch(again, size)).status == 200
+    server.settled()
+    assert read_cells(server.export())[f"ad{again}", "2021-01-01T00:00:00Z"] == size
+
+
+if may_mount():
+    @pytest.fixture
+    def small_disk():
+        disk = SmallDisk()
+        yield disk
+        disk.remove()
+
+    @pytest.mark.parametrize("flags", [(), ("--checkpoint-interval", "100ms", "--flush-interval", "100ms")],
+                             ids=["journal", "journal and store"])
+    def test_a_full_disk_costs_nothing_acknowledged(small_disk, new_server, flags):
+        server = new_server()
+        server.data = f"{small_disk.path}/data"
+        flags = (*PAST, "--segment-size", "256KiB", *flags)
+        server.start(*flags)
+        acknowledged = send_until_refused(server, range(10_000))
+        assert_stopped_with(server, "No space left on device", "no space")
+        small_disk.give_room()
+        server.start(*flags)
+        assert_all_there(server, acknowledged)
+        server.stop()
+
+    def test_a_disk_too_small_to_start_on_is_a_failure_with_its_reason(small_disk, new_server):
+        server = new_server()
+        server.data = f"{small_disk.path}/data"
+        server.launch("--segment-size", "64MiB")
+        assert server.exit_code() == 1 and "No space left" in server.log()
+        server.start("--segment-size", "256KiB")
+
+
+def test_a_file_that_may_not_grow_costs_nothing_acknowledged(new_server):
+    """A limit of the file size is a full disk that needs no mount."""
+    limit = 512 * 1024
+    server = new_server().start(*PAST, "--segment-size", "64KiB",
+                                in_child=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    acknowledged = []
+    for number in range(5):
+        assert server.post_lines(batch(number)).status == 200
+        acknowledged.append(number)
+    try:  # one record with all of this is larger than a file may be
+        assert server.post_lines(batch(5, size=4000)).status == 503
+    except OSError:
+        pass
+    assert_stopped_with(server, "File too large")
+    server.start(*PAST, "--segment-size", "64KiB")
+    assert_all_there(server, acknowledged, BATCH)
+
+
+def strace(directory, call, error, when):
+    """A prefix that makes one thread's calls fail, beginning with its `when`th. The server stays our own child (-D)."""
+    assert shutil.which("strace"), "strace is not installed"
+    allowed = subprocess.run(["strace", "-q", "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
+    assert allowed.returncode == 0, f"strace may not trace here, so failed system calls cannot be made: {allowed.stderr}"
+    return ["strace", "-D", "-f", "-q", "-o", str(directory / "strace.log"), "-e", f"trace={call}",
+            "-e", f"inject={call}:error={error}:when={when}"]
+
+
+@pytest.mark.parametrize("call, error, when, words", [
+    ("fdatasync", "EIO", "8", "Input/output error"), ("fdatasync", "EIO", "8+", "Input/output error"),
+    ("fdatasync", "ENOSPC", "5", "No space left on device"), ("pwrite64", "EIO", "9+", "Input/output error"),
+    ("pwrite64", "ENOSPC", "9", "No space left on device")])
+def test_a_failed_write_or_sync_is_never_acknowledged(new_server, call, error, when, words):
+    server = new_server()
+    server.start(*PAST, wrap=strace(server.directory, call, error, when))
+    acknowledged = send_until_refused(server, range(100), size=1)
+    assert 1 <= len(acknowledged) < 20
+    assert_stopped_with(server, words)
+    assert "INJECTED" in (server.directory / "strace.log").read_text()
+    server.start(*PAST)
+    assert_all_there(server, acknowledged, size=1)
+
+
+def test_a_failed_sync_answers_503_and_not_200_to_all_that_wait(new_server):
+    """Several requests in one commit."""
+    server = new_server()
+    server.start(*PAST, wrap=strace(server.directory, "fdatasync", "EIO", "3+"))
+    connections = [server.connect() for _ in range(8)]
+    statuses = []
+    for number, connection in enumerate(connections):
+        connection.request("POST", "/v1/clicks", batch(number, 1)[0].encode(), {"Content-Type": "text/plain"})
+    for connection in connections:
+        try:
+            answer = connection.getresponse()
+            statuses.append(answer.status)
+            assert answer.status == 200 or json.loads(answer.read())["status"] == 503
+        except OSError:
+            statuses.append(None)
+        connection.close()
+    assert_stopped_with(server, "Input/output error")
+    assert any(status != 200 for status in statuses)
+    server.start(*PAST)
+    cells = read_cells(server.export())
+    for number, status in enumerate(statuses):
+        assert status != 200 or cells[f"ad{number}", "2021-01-01T00:00:00Z"] == 1

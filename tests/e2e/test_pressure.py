@@ -1,0 +1,71 @@
+"""Back-pressure: full means 503 with Retry-After, and nothing that was accepted is lost."""
+import pytest
+
+from clicks import click, read_cells
+from server import tally, wait_until
+
+SMALL = ("--dedup-memory", "1MiB", "--lateness", "96h")
+BATCH = 500
+
+
+def batch(number, when="2021-01-01 00:00:01"):
+    return [click(f"ad{number}", when, user=f"user {line}").log_line() for line in range(BATCH)]
+
+
+def fill(server):
+    """The numbers of accepted batches, and the answer that ended them."""
+    for number in range(1000):
+        answer = server.post_lines(batch(number))
+        if answer.status != 200:
+            return list(range(number)), answer
+        assert answer.json == {"received": BATCH, "accepted": BATCH, "rejected": 0}
+    raise AssertionError("it never was full")
+
+
+@pytest.mark.every_build
+def test_a_full_memory_of_identities_refuses_clicks_and_loses_none(new_server, tmp_path):
+    server = new_server().start(*SMALL)
+    accepted, answer = fill(server)
+    assert len(accepted) > 5
+    assert (answer.status, answer.type) == (503, "application/problem+json")
+    assert int(answer.headers["Retry-After"]) >= 1 and "dedup-memory" in answer.json["detail"]
+
+    def assert_all_there():
+        totals = server.settled()
+        assert totals["accepted"] >= len(accepted) * BATCH and totals["counted"] == totals["accepted"] - totals["duplicate"]
+        cells = read_cells(server.export())
+        assert [cells[f"ad{number}", "2021-01-01T00:00:00Z"] for number in accepted] == [BATCH] * len(accepted)
+        assert server.get("/v1/ads/popular_ads?at=202101010000").json["ads"][0]["count"] == BATCH
+        status = server.status()["dedup"]
+        assert status["bytes"] <= status["bytes_max"] == 1024 * 1024
+
+    assert_all_there()
+    assert server.get("/livez").status == 200
+    wait_until(lambda: server.post_lines(batch(0)).status == 503, "it is still full")
+    path = tmp_path / "more.log"
+    path.write_text("".join(line + "\n" for line in batch(5000)))
+    sent = tally("send", "--url", server.url, "--give-up", "500ms", path)
+    assert sent.returncode == 1 and "503" in sent.stderr or "memory" in sent.stderr
+    for end in (server.kill, server.stop):
+        end()
+        server.start(*SMALL)
+        assert_all_there()
+        assert server.post_lines(batch(1)).status == 503
+    server.stop()
+    server.start("--dedup-memory", "64MiB")
+    assert_all_there()
+    assert server.post_lines(batch(5001)).status == 200
+    assert server.settled()["counted"] >= (len(accepted) + 1) * BATCH
+
+
+def test_the_passing_of_the_horizon_makes_room(new_server):
+    server = new_server().start("--dedup-memory", "1MiB", "--delay", "0s", "--lateness", "0s", "--horizon", "1m")
+    for number in range(5):
+        assert server.post_lines(batch(number, "2021-01-01 12:00:00")).status == 200
+    number = 5
+    while server.post_lines(batch(number, "2021-01-01 12:00:58")).status == 200:
+        number += 1
+        assert number < 1000
+    wait_until(lambda: server.post_lines(batch(1001, "2021-01-01 12:00:58")).status == 200, "room")
+    totals = server.settled()
+    assert totals["counted"] + totals["duplicate"] + totals["too_late"] == totals["accepted"]

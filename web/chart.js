@@ -1,0 +1,110 @@
+// chart.js: the one place that knows the chart library (dygraphs, a classic script that leaves `Dygraph` behind).
+import { compact } from "/assets/format.js";
+
+const charts = new Set();
+document.addEventListener("tally:colours", () => charts.forEach((chart) => chart.recolour()));
+
+// The value that a custom property has now, as a colour that a canvas takes.
+const probe = document.createElement("span");
+probe.hidden = true;
+document.body.append(probe);
+export function colour(name) {
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+}
+
+// Whole numbers only: half a click is not counted.
+function wholeLabel(value) {
+  return Number.isInteger(value) ? compact(value) : "";
+}
+
+// The library's own model without touch, which would keep a finger from scrolling the page over a chart.
+function mouseModel() {
+  const { mousedown, dblclick, willDestroyContextMyself, ...rest } = Dygraph.defaultInteractionModel;
+  return { mousedown, dblclick, willDestroyContextMyself, mouseup: rest.mouseup, mousemove: rest.mousemove };
+}
+
+// One line of whole numbers over time. Rows: [ms, number], ascending. A number on a chart may be rounded above 2^53, where no
+// pixel shows it; the table has it exact.
+export class Chart {
+  // step: each value holds from its time to the next one's. underlay(context, area, chart) draws behind the line.
+  // onZoom(from, to) makes it zoomable; onReset is its double-click. onPoint(index or -1) as the pointer passes.
+  constructor(host, { step = false, underlay = null, onZoom = null, onReset = null, onPoint = () => {} }) {
+    this.host = host;
+    this.dygraph = null;
+    this.rows = [];
+    this.options = {
+      labels: ["time", "clicks"],
+      labelsUTC: true,
+      legend: "never",
+      stepPlot: step,
+      fillGraph: true,
+      fillAlpha: step ? 0.22 : 0.14,
+      strokeWidth: 1.5,
+      includeZero: true,
+      drawAxesAtZero: true,
+      highlightCircleSize: step ? 0 : 3,
+      axisLabelFontSize: 11,
+      rightGap: 12,
+      yRangePad: 0,
+      axes: {
+        x: { axisLabelWidth: 64, pixelsPerLabel: 80, drawGrid: false },
+        y: { axisLabelWidth: 46, pixelsPerLabel: 36, axisLabelFormatter: wholeLabel },
+      },
+      interactionModel: onZoom === null ? {} : mouseModel(),
+      highlightCallback: (event, x, points, row) => onPoint(row),
+      unhighlightCallback: () => onPoint(-1),
+    };
+    if (underlay !== null) this.options.underlayCallback = underlay;
+    if (onZoom !== null) {
+      // The address changes instead: the new range comes back as new rows. A reset would zoom the library alone.
+      this.options.zoomCallback = (from, to) => {
+        if (this.inZoom) return;
+        this.inZoom = true;
+        const reset = from <= this.range[0] && to >= this.range[1];
+        this.dygraph.updateOptions({ dateWindow: this.range, valueRange: this.valueRange() });
+        this.inZoom = false;
+        if (!reset) onZoom(from, to);
+      };
+      this.host.addEventListener("dblclick", onReset);
+    }
+    new ResizeObserver(() => this.dygraph?.resize()).observe(host);
+    charts.add(this);
+  }
+
+  valueRange() {
+    const highest = this.rows.reduce((max, row) => Math.max(max, row[1] ?? 0), 0);
+    return [0, highest === 0 ? 1 : highest * 1.12];
+  }
+
+  colours() {
+    return {
+      colors: [colour("series")],
+      axisLineColor: colour("axis"),
+      gridLineColor: colour("grid"),
+      gridLineWidth: 1,
+    };
+  }
+
+  // `range`: [from, to] in ms, what the x axis spans whatever the rows.
+  set(rows, range) {
+    this.rows = rows;
+    this.range = range;
+    const file = rows.length > 0 ? rows : [[range[0], null]];
+    const data = { dateWindow: range, valueRange: this.valueRange() };
+    if (this.dygraph === null) {
+      this.dygraph = new Dygraph(this.host, file.map(([ms, n]) => [new Date(ms), n]), { ...this.options, ...this.colours(), ...data });
+    } else {
+      this.dygraph.updateOptions({ file: file.map(([ms, n]) => [new Date(ms), n]), ...data });
+    }
+  }
+
+  select(index) {
+    if (index < 0) this.dygraph?.clearSelection();
+    else this.dygraph?.setSelection(index);
+  }
+
+  recolour() {
+    this.dygraph?.updateOptions(this.colours());
+  }
+}

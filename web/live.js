@@ -1,0 +1,76 @@
+// live.js: the stream of /v1/live, and the honest word about whether it still comes.
+import { parseJson } from "/assets/api.js";
+import { span } from "/assets/format.js";
+
+const SILENT_MS = 3500;       // an event is due every second; after this long without one the server counts as lost
+const STALE_MS = 15_000;      // a stream open but silent this long may hang on a dead peer: it is opened anew
+const RETRY_MS = [500, 1000, 2000, 3000]; // waits before each new try, the last one for all that follow
+
+// Calls onStatus(status) for each event, onState("live" | "lost", text of how long) at least once a second while lost.
+export class Live {
+  constructor(onStatus, onState) {
+    this.onStatus = onStatus;
+    this.onState = onState;
+    this.source = null;
+    this.retries = 0;
+    this.retryTimer = null;
+    this.openedAt = performance.now();
+    this.heardAt = null; // performance.now() of the last event; null before the first
+    this.lost = false;
+  }
+
+  start() {
+    this.open();
+    setInterval(() => this.watch(), 500);
+    addEventListener("online", () => this.open());
+    document.addEventListener("visibilitychange", () => this.watch());
+    // The reader leaves: a stream that is cut by that is no news.
+    addEventListener("pagehide", () => this.close());
+    addEventListener("pageshow", (event) => { if (event.persisted) this.open(); });
+  }
+
+  close() {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = null;
+    this.source?.close();
+    this.source = null;
+  }
+
+  open() {
+    this.close();
+    const source = new EventSource("/v1/live");
+    this.source = source;
+    this.openedAt = performance.now();
+    source.addEventListener("status", (event) => this.hear(event.data));
+    source.addEventListener("error", () => {
+      if (this.source !== source) return;
+      this.close();
+      this.retryTimer = setTimeout(() => this.open(), RETRY_MS[Math.min(this.retries, RETRY_MS.length - 1)]);
+      this.retries++;
+    });
+  }
+
+  hear(data) {
+    const status = parseJson(data);
+    this.heardAt = performance.now();
+    this.retries = 0;
+    this.lost = false;
+    this.onState("live", "");
+    this.onStatus(status);
+  }
+
+  watch() {
+    const now = performance.now();
+    const silent = now - (this.heardAt ?? this.firstOpenedAt());
+    if (silent < SILENT_MS) return;
+    this.lost = true;
+    this.onState("lost", span(silent));
+    if (this.source !== null && now - Math.max(this.openedAt, this.heardAt ?? 0) > STALE_MS) this.open();
+  }
+
+  // Before the first event the silence counts from when the page was opened.
+  firstOpenedAt() {
+    this.first ??= this.openedAt;
+    return this.first;
+  }
+}
