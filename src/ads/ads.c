@@ -208,8 +208,9 @@ static uint32_t add_locked(struct ads *ads, struct bytes ad_id, uint64_t hash) {
     if (((uint64_t)index + 1) * 3 > (table->mask + 1) * 2) table = table_double(ads, table);
     uint32_t position = record_append(ads, ad_id, index);
     position_keep(ads, index, position);
-    table_put(table, hash >> 32 << 32 | (position + 1));
+    /* Counted before it can be found: whoever has an index may ask for its id. */
     atomic_store_explicit(&ads->count, index + 1, memory_order_release);
+    table_put(table, hash >> 32 << 32 | (position + 1));
     return index;
 }
 

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "compress/engine.h"
 
-enum { DECOMPRESSOR_MAGIC = 0xDEC0DE01 };
+enum { DECOMPRESSOR_MAGIC = 0x5EC0DE01 };
 
 struct decompressor {
     uint32_t magic;

@@ -88,6 +88,7 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
     CHECK(pthread_rwlock_init(&node->view_lock, &attributes) == 0);
     pthread_rwlockattr_destroy(&attributes);
     node->opened_at = node->published_at = node->flushed_at = clock_mono(&seam->clock);
+    node_live_init(node);
     node->ads = ads_create();
     enum status status = open_journal(node, failure);
     if (status == STATUS_OK) {
@@ -138,6 +139,7 @@ void node_fail(struct node *node, const struct failure *failure) {
     atomic_store(&node->phase, NODE_FAILED);
     node_fail_queue(node, failure->status);
     node_resume_waiting(node);
+    node_live_end(node);
 }
 
 void node_stop(struct node *node, int64_t deadline_ms) {
@@ -150,6 +152,7 @@ void node_stop(struct node *node, int64_t deadline_ms) {
         /* Nothing was taken in yet, and nothing is half done: what replay built in memory is rebuilt next time. */
         (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_STOPPED);
     node_resume_waiting(node);
+    node_live_end(node);
     node_wake(node, NODE_STAGE_JOURNAL, 0);
 }
 
@@ -179,6 +182,7 @@ static void close_partition(struct node_partition *partition) {
 void node_close(struct node *node) {
     CHECK(atomic_load(&node->sessions_open) == 0);
     CHECK(node->queue_first == NULL);
+    node_live_fini(node);
     for (uint32_t p = 0; node->partitions != NULL && p < node->partition_count; p++) close_partition(&node->partitions[p]);
     free(node->partitions);
     if (node->intake.pool != NULL) intake_pool_destroy(node->intake.pool);

@@ -1,7 +1,7 @@
 /* node_internal.h: the node's insides, shared by the files of this folder only.
  *
- * Locks, in the order in which they may be taken: stage->lock (one partition), then view_lock, then mail_lock. No lock is
- * held over a sync, a kv write or a reply.
+ * Locks, in the order in which they may be taken: stage->lock (one partition), then view_lock, then mail_lock. live_lock is
+ * taken alone. No lock is held over a sync, a kv write or a reply.
  */
 #pragma once
 
@@ -20,6 +20,7 @@ enum {
     PUBLISH_INTERVAL_MS = 250,                /* under load; design: at least once a second */
     PUBLISH_IDLE_INTERVAL_MS = 10,            /* when nothing waits to be aggregated */
     COUNT_BATCHES_MAX = 1024,                 /* of one commit */
+    LIVE_REQUESTS_MAX = 256,                  /* that watch /v1/live */
 };
 
 struct inbox {
@@ -34,6 +35,20 @@ struct node_partition {
     struct partial partial; /* the reducer's, memory is swapped to and fro */
     struct mono_time checkpoint_at;
     atomic_ullong dedup_room;
+};
+
+/* Who watches /v1/live (live.c). */
+struct node_live {
+    pthread_mutex_t lock; /* live_lock: guards the next four */
+    void *requests[LIVE_REQUESTS_MAX];
+    unsigned listed;   /* of `requests` */
+    unsigned watchers; /* listed, or in the hands of a thread */
+    bool ended;        /* no more, and none comes back */
+    /* the reducer's */
+    struct mono_time sampled_at;
+    bool sampled_serving;
+    uint64_t accepted; /* at that sample */
+    atomic_ullong clicks_per_second;
 };
 
 enum stop_stage { STOP_NOT, STOP_COMMITTING, STOP_COUNTING, STOP_SEALING };
@@ -69,6 +84,8 @@ struct node {
     struct failure failure;
     struct node_progress progress;
 
+    struct node_live live;
+
     bool replay_ended, started;                           /* the journal step's */
     struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
     bool flush_needed;
@@ -91,6 +108,17 @@ void node_wake(struct node *node, enum node_stage stage, uint32_t partition);
 const char *node_refuses(const struct node *node);
 /* Resumes what waits if there is room again. */
 void node_resume_waiting(struct node *node);
+/* --- live.c --- */
+void node_live_init(struct node *node);
+void node_live_fini(struct node *node);
+/* Begins the answer and sends the first event; false with a refusal. Any thread. */
+bool node_live_begin(struct node *node, void *request, struct reply *refusal) MUST_USE;
+/* The reducer's: an event to all, once a second. */
+bool node_live_step(struct node *node, struct mono_time now);
+/* Ends all, and whoever would begin after. Any thread, more than once. */
+void node_live_end(struct node *node);
+/* requests.c: gathers and takes the locks that /v1/status takes. */
+void node_append_live_event(struct node *node, uint64_t clicks_per_second, struct buffer *out);
 /* intake_context's functions. */
 void node_submit(void *self, struct intake_batch *batch);
 void node_session_finished(void *self, struct intake_session *session);

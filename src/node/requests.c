@@ -208,6 +208,16 @@ static void answer_question(struct node *node, const struct request_head *head, 
     pthread_rwlock_unlock(&node->view_lock);
 }
 
+void node_append_live_event(struct node *node, uint64_t clicks_per_second, struct buffer *out) {
+    struct query_status status = {0};
+    gather_dedup(node, &status); /* partition locks come before the view's */
+    pthread_rwlock_rdlock(&node->view_lock);
+    gather_totals(node, &status);
+    gather_rest(node, &status);
+    query_live_event(node->view, &status, clock_wall(&node->seam.clock), clicks_per_second, out);
+    pthread_rwlock_unlock(&node->view_lock);
+}
+
 /* --- export --- */
 
 enum status node_export_cells(struct node *node, enum status (*write)(void *context, struct bytes part), void *context,
@@ -280,7 +290,9 @@ void node_request(struct node *node, const struct request_head *head, void *requ
         answer_probe(node, false, &reply);
     else if (reads && bytes_equal(path, BYTES_LITERAL("/readyz")))
         answer_probe(node, true, &reply);
-    else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/export")) && node_phase(node) != NODE_REPLAYING)
+    else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/live"))) {
+        if (node_live_begin(node, request, &reply)) return;
+    } else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/export")) && node_phase(node) != NODE_REPLAYING)
         answer_export(node, head, &reply);
     else
         answer_question(node, head, &reply);

@@ -124,9 +124,10 @@ bool node_step_reduce(struct node *node) {
     if (phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_COUNTING) return finish_counting(node, now);
     if (phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_SEALING) return false;
 
+    bool did = node_live_step(node, now);
     int64_t since_ms = elapsed_ms(node->published_at, now);
     bool due = since_ms >= PUBLISH_INTERVAL_MS || (since_ms >= PUBLISH_IDLE_INTERVAL_MS && node_inboxes_empty(node));
-    bool did = due && publish(node, now);
+    did = (due && publish(node, now)) || did;
     for (uint32_t p = 0; p < node->partition_count; p++) {
         if (!checkpoint_due(node, p, now)) continue;
         (void)checkpoint(node, p, now);

@@ -26,6 +26,11 @@ struct query_status {
     uint64_t resident_bytes;
 };
 
+/* Appends one server-sent event `status`: the members of /v1/status at this moment, `now` and `clicks_per_second`. `view` is
+ * read-locked. */
+void query_live_event(const struct view *view, const struct query_status *status, struct wall_time now,
+                      uint64_t clicks_per_second, struct buffer *out);
+
 /* Answers GET /v1/ads/..., /v1/status, /metrics (all but /v1/clicks, probes and export, which the node answers itself) and
  * 404, 405 for what does not exist. `view` is read-locked. */
 void query_answer(struct view *view, const struct query_status *status, const struct request_head *head,
