@@ -15,15 +15,15 @@ export class Live {
     this.retries = 0;
     this.retryTimer = null;
     this.openedAt = performance.now();
+    this.startedAt = null;
     this.heardAt = null; // performance.now() of the last event; null before the first
-    this.lost = false;
   }
 
   start() {
+    this.startedAt = performance.now();
     this.open();
     setInterval(() => this.watch(), 500);
     addEventListener("online", () => this.open());
-    document.addEventListener("visibilitychange", () => this.watch());
     // The reader leaves: a stream that is cut by that is no news.
     addEventListener("pagehide", () => this.close());
     addEventListener("pageshow", (event) => { if (event.persisted) this.open(); });
@@ -54,23 +54,15 @@ export class Live {
     const status = parseJson(data);
     this.heardAt = performance.now();
     this.retries = 0;
-    this.lost = false;
     this.onState("live", "");
     this.onStatus(status);
   }
 
   watch() {
     const now = performance.now();
-    const silent = now - (this.heardAt ?? this.firstOpenedAt());
+    const silent = now - (this.heardAt ?? this.startedAt);
     if (silent < SILENT_MS) return;
-    this.lost = true;
     this.onState("lost", span(silent));
     if (this.source !== null && now - Math.max(this.openedAt, this.heardAt ?? 0) > STALE_MS) this.open();
-  }
-
-  // Before the first event the silence counts from when the page was opened.
-  firstOpenedAt() {
-    this.first ??= this.openedAt;
-    return this.first;
   }
 }

@@ -13,43 +13,16 @@
 #include "base/check.h"
 #include "http/server.h"
 
-enum { HTTP_REQUEST_MAGIC = 0x47E70EA1 };
-
-struct http_request {
-    uint32_t magic;
-    struct http_server *server;
-    struct MHD_Connection *connection;
-    atomic_uint holders;
-
-    /* --- the library's thread only --- */
-    bool begun; /* the handler has been told */
-    bool body_wanted;
-    bool ended; /* the body is whole, or refused */
-    void *session;
-    uint64_t drained_bytes;
-    struct buffer head_copies; /* method, content type, content encoding: the library's own may go before the reply */
-
-    /* --- both, under the lock --- */
-    pthread_mutex_t lock;
-    bool suspended;
-    bool resume_pending; /* a resume came before the suspend that it is for */
-    struct reply reply;
-    atomic_bool answered; /* set under the lock, once */
-
-    size_t uri_len;
-    char uri[]; /* as on the wire, with the query */
-};
-
-static void request_lock(struct http_request *request) {
+void http_request_lock(struct http_request *request) {
     CHECK(request->magic == HTTP_REQUEST_MAGIC);
     CHECK(pthread_mutex_lock(&request->lock) == 0);
 }
 
-static void request_unlock(struct http_request *request) {
+void http_request_unlock(struct http_request *request) {
     CHECK(pthread_mutex_unlock(&request->lock) == 0);
 }
 
-static void request_let_go(struct http_request *request, unsigned holds) {
+void http_request_let_go(struct http_request *request, unsigned holds) {
     unsigned before = atomic_fetch_sub(&request->holders, holds);
     CHECK(before >= holds && before <= 2);
     if (before > holds) return;
@@ -57,21 +30,20 @@ static void request_let_go(struct http_request *request, unsigned holds) {
     buffer_fini(&request->reply.body);
     if (request->reply.body_file >= 0) (void)close(request->reply.body_file);
     buffer_fini(&request->head_copies);
+    buffer_fini(&request->stream.backlog);
     CHECK(pthread_mutex_destroy(&request->lock) == 0);
     request->magic = 0;
     free(request);
 }
 
-/* Under the lock, from the library's thread, inside http_on_request. */
-static void suspend(struct http_request *request) {
-    CHECK(!request->suspended);
+void http_request_suspend(struct http_request *request) {
+    CHECK(!request->suspended && !request->completed);
     request->suspended = true;
     MHD_suspend_connection(request->connection);
 }
 
-/* Under the lock. The library only notes it and wakes its thread, which goes on after our unlock. */
-static void wake(struct http_request *request) {
-    CHECK(request->suspended);
+void http_request_wake(struct http_request *request) {
+    CHECK(request->suspended && !request->completed);
     request->suspended = false;
     MHD_resume_connection(request->connection);
 }
@@ -79,27 +51,27 @@ static void wake(struct http_request *request) {
 void http_request_reply(void *self, void *opaque, struct reply *reply) {
     struct http_request *request = opaque;
     CHECK(request->server == self);
-    request_lock(request);
+    http_request_lock(request);
     CHECK(!atomic_load(&request->answered)); /* exactly one reply */
     request->reply = *reply;
     reply->body = (struct buffer){0};
     reply->body_file = -1;
     atomic_store(&request->answered, true);
-    if (request->suspended) wake(request);
-    request_unlock(request);
-    request_let_go(request, 1);
+    if (request->suspended) http_request_wake(request);
+    http_request_unlock(request);
+    http_request_let_go(request, 1);
 }
 
 void http_request_resume(void *self, void *opaque) {
     struct http_request *request = opaque;
     CHECK(request->server == self);
-    request_lock(request);
+    http_request_lock(request);
     if (request->suspended) {
-        wake(request);
+        http_request_wake(request);
     } else {
         request->resume_pending = true;
     }
-    request_unlock(request);
+    http_request_unlock(request);
 }
 
 void *http_on_uri(void *self, const char *uri, struct MHD_Connection *connection) {
@@ -212,11 +184,11 @@ static enum MHD_Result take_body(struct http_request *request, const char *uploa
             return MHD_YES;
         }
         CHECKF(status == STATUS_AGAIN, "%s", status_text(status));
-        request_lock(request);
+        http_request_lock(request);
         bool go_on = request->resume_pending || atomic_load(&request->answered);
         request->resume_pending = false;
-        if (!go_on) suspend(request);
-        request_unlock(request);
+        if (!go_on) http_request_suspend(request);
+        http_request_unlock(request);
         if (!go_on) return MHD_YES; /* the same bytes come again after the resume */
     }
     request->drained_bytes += *upload_len;
@@ -230,10 +202,10 @@ static enum MHD_Result take_end(struct http_request *request) {
         request->ended = true;
         if (request->body_wanted && !atomic_load(&request->answered)) handler->end(handler->self, request->session);
     }
-    request_lock(request);
+    http_request_lock(request);
     bool answered = atomic_load(&request->answered);
-    if (!answered) suspend(request);
-    request_unlock(request);
+    if (!answered) http_request_suspend(request);
+    http_request_unlock(request);
     return answered ? send_reply(request) : MHD_YES;
 }
 
@@ -255,12 +227,12 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **req
     if (request == NULL) return;
     CHECK(request->magic == HTTP_REQUEST_MAGIC && request->server == self && request->connection == connection);
     *request_slot = NULL;
-    request_lock(request);
+    http_request_lock(request);
     bool answered = atomic_load(&request->answered);
     request->suspended = false; /* nobody wakes this connection any more */
-    request_unlock(request);
+    http_request_unlock(request);
     bool owed = request->begun && request->body_wanted && !request->ended && !answered;
     const struct http_handler *handler = &request->server->handler;
     if (owed) handler->abort(handler->self, request->session);
-    request_let_go(request, owed ? 2 : 1); /* for the node too, which will not reply any more */
+    http_request_let_go(request, owed ? 2 : 1); /* for the node too, which will not reply any more */
 }

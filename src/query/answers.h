@@ -18,6 +18,7 @@ struct figures {
 struct figures figures_of(const struct view *view, const struct query_status *status);
 
 void answer_count(struct view *view, struct bytes ad_segment, const struct request_head *head, struct reply *reply);
+void answer_series(struct view *view, struct bytes ad_segment, const struct request_head *head, struct reply *reply);
 void answer_popular(struct view *view, const struct request_head *head, struct reply *reply);
 void answer_status(const struct view *view, const struct query_status *status, const struct request_head *head,
                    struct reply *reply);

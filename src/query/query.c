@@ -5,7 +5,7 @@
 #include "query/answers.h"
 #include "reply/reply.h"
 
-enum route { ROUTE_NONE, ROUTE_COUNT, ROUTE_POPULAR, ROUTE_STATUS, ROUTE_METRICS };
+enum route { ROUTE_NONE, ROUTE_COUNT, ROUTE_SERIES, ROUTE_POPULAR, ROUTE_STATUS, ROUTE_METRICS };
 
 enum { SEGMENTS_MAX = 5, SHOWN_PATH_BYTES_MAX = 128 };
 
@@ -36,6 +36,10 @@ static enum route route_of(struct bytes path, struct bytes *ad_segment) {
     if (count == 2 && is(segment[1], "status")) return ROUTE_STATUS;
     if (!is(segment[1], "ads")) return ROUTE_NONE;
     if (count == 3 && is(segment[2], "popular_ads")) return ROUTE_POPULAR;
+    if (count == 4 && is(segment[3], "series")) {
+        *ad_segment = segment[2];
+        return ROUTE_SERIES;
+    }
     if (count == 4 && (is(segment[3], "aggregated_cnt") || is(segment[3], "aggregated_count"))) {
         *ad_segment = segment[2];
         return ROUTE_COUNT;
@@ -51,7 +55,7 @@ void query_answer(struct view *view, const struct query_status *status, const st
     if (route == ROUTE_NONE) {
         reply_problem(reply, 404, "not-found", "No such path",
                       "there is nothing at %.*s. Clicks: POST /v1/clicks. Questions: GET /v1/ads/{ad_id}/aggregated_cnt, "
-                      "/v1/ads/popular_ads, /v1/status. Operation: /metrics, /livez, /readyz",
+                      "/v1/ads/{ad_id}/series, /v1/ads/popular_ads, /v1/status. Operation: /metrics, /livez, /readyz",
                       shown, shown == 0 ? "" : (const char *)head->path.at);
         return;
     }
@@ -63,6 +67,9 @@ void query_answer(struct view *view, const struct query_status *status, const st
     switch (route) {
     case ROUTE_COUNT:
         answer_count(view, ad_segment, head, reply);
+        return;
+    case ROUTE_SERIES:
+        answer_series(view, ad_segment, head, reply);
         return;
     case ROUTE_POPULAR:
         answer_popular(view, head, reply);

@@ -76,6 +76,23 @@ enum status view_rank(struct view *view, struct minute from, struct minute to, s
     return STATUS_OK;
 }
 
+/* Two clicks in the first minute of what is asked, in parts, and one in the last. */
+enum status view_visit_ad(struct view *view, struct bytes ad_id, struct minute from, struct minute to,
+                          view_minute_visit *visit, void *context, struct failure *failure) {
+    (void)ad_id;
+    if (view->store_fails) return failure_set(failure, STATUS_CORRUPT, "block 7 is damaged");
+    view->asked_from = from;
+    view->asked_to = to;
+    visit(context, from, 1);
+    visit(context, from, 1);
+    visit(context, (struct minute){to.index - 1}, 1);
+    return STATUS_OK;
+}
+struct view_usage view_usage(const struct view *view) {
+    (void)view;
+    return (struct view_usage){.window_bytes = 100, .window_bytes_max = 1000, .window_minutes = 3, .window_vectors = 1};
+}
+
 /* --- asking --- */
 
 struct asking {
@@ -528,6 +545,53 @@ static void questions_take_get_and_head_only(void **state) {
     asking_destroy(asking);
 }
 
+#define SERIES "/v1/ads/ad1/series"
+
+static void a_series_is_dense_and_adds_up_the_parts_of_a_minute(void **state) {
+    (void)state;
+    struct asking *asking = asking_create();
+    assert_contains(ask_as(asking, "GET", SERIES, "from=2021-01-01T12:00:00Z&to=2021-01-01T12:04:30Z"),
+                    "\"step\":\"minute\",\"counts\":[2,0,0,1]");
+    assert_contains(asking->body, "\"sealed_to\":\"2021-01-01T12:05:00Z\"");
+    assert_contains(asking->body, "\"state\":\"sealed\"");
+    asking_destroy(asking);
+}
+
+static void hours_and_days_are_widened_to_whole_steps(void **state) {
+    (void)state;
+    struct asking *asking = asking_create();
+    assert_contains(ask_as(asking, "GET", SERIES, "from=2021-01-01T10:30:00Z&to=2021-01-01T12:01:00Z&step=hour"),
+                    "\"counts\":[2,0,1]");
+    assert_contains(asking->body, "\"from\":\"2021-01-01T10:00:00Z\",\"to\":\"2021-01-01T13:00:00Z\"");
+    assert_contains(ask_as(asking, "GET", SERIES, "from=2021-01-01T10:30:00Z&to=2021-01-01T12:01:00Z&step=day"),
+                    "\"counts\":[3]");
+    asking_destroy(asking);
+}
+
+static void a_series_of_too_many_points_or_of_an_unknown_step_is_refused(void **state) {
+    (void)state;
+    struct asking *asking = asking_create();
+    assert_contains(ask_as(asking, "GET", SERIES, "from=2021-01-01T00:00:00Z&to=2021-01-08T00:01:00Z"),
+                    "10081 points, but at most 10080");
+    assert_int_equal(asking->reply.http_status, 400);
+    (void)ask_as(asking, "GET", SERIES, "from=2021-01-01T00:00:00Z&to=2021-01-08T00:00:00Z");
+    assert_int_equal(asking->reply.http_status, 200);
+    assert_contains(ask_as(asking, "GET", SERIES, "step=week"), "step must be minute, hour or day");
+    assert_int_equal(asking->reply.http_status, 400);
+    asking_destroy(asking);
+}
+
+static void a_series_without_a_range_is_the_last_sixty_steps(void **state) {
+    (void)state;
+    struct asking *asking = asking_create();
+    (void)ask_as(asking, "GET", SERIES, "");
+    assert_int_equal(asking->view.asked_to.index - asking->view.asked_from.index, 60);
+    assert_int_equal(asking->view.asked_to.index, asking->view.last.index + 1);
+    asking->view.has_clicks = false;
+    assert_contains(ask_as(asking, "GET", SERIES, ""), "\"from\":null,\"to\":null,\"step\":\"minute\",\"counts\":[]");
+    asking_destroy(asking);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_count_covers_the_last_closed_minute_unless_asked_otherwise),
@@ -549,6 +613,10 @@ int main(void) {
         cmocka_unit_test(the_page_of_metrics_is_up_to_date),
         cmocka_unit_test(an_unknown_path_says_where_to_look),
         cmocka_unit_test(questions_take_get_and_head_only),
+        cmocka_unit_test(a_series_is_dense_and_adds_up_the_parts_of_a_minute),
+        cmocka_unit_test(hours_and_days_are_widened_to_whole_steps),
+        cmocka_unit_test(a_series_of_too_many_points_or_of_an_unknown_step_is_refused),
+        cmocka_unit_test(a_series_without_a_range_is_the_last_sixty_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

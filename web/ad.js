@@ -1,0 +1,164 @@
+// ad.js: one ad's minutes, hours or days, each with its state.
+import { adCount, exact, series } from "/assets/api.js";
+import { RANGE_MS } from "/assets/address.js";
+import { Chart, colour } from "/assets/chart.js";
+import { byId, say, setHidden, setText } from "/assets/dom.js";
+import { bucket, count, minute, parseTime, rfc3339, STEP_MS } from "/assets/format.js";
+import { Table } from "/assets/table.js";
+
+// The minutes, hours or days [from, to) that the view asks for; a range like "6h" ends with the step that holds the newest
+// click, which is open. null: there is no click yet that it could end with.
+function rangeOf(view, newest) {
+  const step = STEP_MS[view.step];
+  if (view.range === "fixed") return { from: Math.floor(view.from / step) * step, to: Math.ceil(view.to / step) * step };
+  if (newest === null) return null;
+  const to = (Math.floor(newest / step) + 1) * step;
+  return { from: Math.max(0, to - Math.max(1, Math.round(RANGE_MS[view.range] / step)) * step), to };
+}
+
+// Final is what ends at or before the mark (I7 of the answer that these marks came with).
+function stateOf(end, watermark, sealedTo) {
+  if (sealedTo !== null && end <= sealedTo) return "sealed";
+  return watermark !== null && end <= watermark ? "closed" : "open";
+}
+
+function pointsOf(answer) {
+  const step = STEP_MS[answer.step], from = parseTime(answer.from);
+  const watermark = parseTime(answer.watermark), sealedTo = parseTime(answer.sealed_to);
+  return answer.counts.map((n, i) => {
+    const at = from + i * step;
+    return { at, count: exact(n), state: stateOf(at + step, watermark, sealedTo) };
+  });
+}
+
+// Neighbours of one state: [{state, from, to}].
+function stretches(points, step) {
+  const found = [];
+  for (const point of points) {
+    const last = found.at(-1);
+    if (last?.state === point.state) last.to = point.at + step;
+    else found.push({ state: point.state, from: point.at, to: point.at + step });
+  }
+  return found;
+}
+
+export class Ad {
+  // `onZoom(from, to)`: the reader has drawn a range; `onBack()`: wants the one before.
+  constructor({ onZoom, onBack }) {
+    this.view = null;
+    this.points = [];
+    this.selected = -1;
+    this.abort = new AbortController();
+    this.chart = new Chart(byId("ad-chart"), {
+      step: true,
+      underlay: (context, area, dygraph) => this.shade(context, area, dygraph),
+      onZoom: (from, to) => onZoom(Math.floor(from / STEP_MS.minute) * STEP_MS.minute, Math.ceil(to / STEP_MS.minute) * STEP_MS.minute),
+      onReset: onBack,
+      onPoint: (index) => this.read(index),
+    });
+    byId("ad-chart").addEventListener("keydown", (event) => this.key(event));
+    byId("ad-chart").addEventListener("blur", () => this.point(-1));
+    this.table = new Table(byId("ad-table"), {
+      label: "Clicks of the ad",
+      caption: "Clicks of the ad",
+      fileName: () => `tally-${this.view.ad.replace(/[^A-Za-z0-9._-]/g, "_")}-${this.view.step}s.csv`,
+      keyOf: (point) => point.at,
+      columns: [
+        { title: "From (UTC)", name: "time", head: true, raw: (point) => rfc3339(point.at), show: (point) => bucket(point.at, this.step) },
+        { title: "Clicks", name: "clicks", number: true, raw: (point) => String(point.count), show: (point) => count(point.count) },
+        { title: "State", name: "state", class: "state", raw: (point) => point.state, show: (point) => point.state, mark: (point) => point.state },
+      ],
+    });
+  }
+
+  // The view has changed. Resolves when its answer is shown.
+  show(view, newest) {
+    const wanted = JSON.stringify([view.ad, view.step, view.range, view.from, view.to]);
+    if (wanted === this.wanted) return Promise.resolve();
+    this.wanted = wanted;
+    this.view = view;
+    this.abort.abort();
+    this.abort = new AbortController();
+    setHidden(byId("ad-empty"), view.ad !== null);
+    if (view.ad === null) {
+      setHidden(byId("ad-body"), true);
+      setText(byId("ad-title"), "One ad");
+      setText(byId("ad-when"), "\u00a0");
+    }
+    return this.refresh(newest);
+  }
+
+  async refresh(newest) {
+    if (this.view === null || this.view.ad === null) return;
+    const { signal } = this.abort;
+    const view = this.view, range = rangeOf(view, newest);
+    setText(byId("ad-title"), `Ad ${view.ad}`);
+    if (range === null) {
+      setText(byId("ad-when"), "no click yet");
+      return;
+    }
+    try {
+      const from = rfc3339(range.from), to = rfc3339(range.to);
+      const [answer, total] = await Promise.all([series(view.ad, from, to, view.step, signal), adCount(view.ad, from, to, signal)]);
+      if (signal.aborted) return;
+      say(byId("ad-error"), null);
+      this.write(view, answer, total);
+    } catch (error) {
+      if (error.name !== "AbortError" && error.status !== 0) say(byId("ad-error"), error.message);
+    }
+  }
+
+  write(view, answer, total) {
+    this.step = answer.step;
+    this.points = pointsOf(answer);
+    setHidden(byId("ad-body"), false);
+    const range = `${minute(parseTime(total.from))} to ${minute(parseTime(total.to))} UTC`;
+    const when = `${count(exact(total.count))} clicks, ${range}, ${total.state}`;
+    setText(byId("ad-when"), when);
+    this.table.setCaption(`Clicks of ${view.ad} by ${answer.step}, the newest first: ${when}`);
+    this.table.set(this.points.toReversed());
+    const step = STEP_MS[this.step], from = parseTime(answer.from), to = from + this.points.length * step;
+    const rows = this.points.map((point) => [point.at, Number(point.count)]);
+    if (rows.length > 0) rows.push([to, rows.at(-1)[1]]); // the last value holds to the end of its step
+    byId("ad-chart").setAttribute("aria-label", `Clicks of ${view.ad} by ${answer.step}: ${when}. The table has the same numbers.`);
+    this.chart.set(rows, [from, to]);
+    this.read(this.selected);
+  }
+
+  shade(context, area, dygraph) {
+    context.save();
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "top";
+    for (const { state, from, to } of stretches(this.points, STEP_MS[this.step ?? "minute"])) {
+      const left = Math.max(area.x, dygraph.toDomXCoord(from)), right = Math.min(area.x + area.w, dygraph.toDomXCoord(to));
+      if (right <= left) continue;
+      context.fillStyle = colour(`state-${state}`);
+      context.fillRect(left, area.y, right - left, area.h);
+      if (right - left < context.measureText(state).width + 8) continue;
+      context.fillStyle = colour("muted");
+      context.fillText(state, left + 4, area.y + 3);
+    }
+    context.restore();
+  }
+
+  key(event) {
+    const last = this.points.length - 1;
+    const from = this.selected < 0 ? last + 1 : this.selected;
+    const to = { ArrowLeft: from - 1, ArrowRight: this.selected < 0 ? last : from + 1, Home: 0, End: last, Escape: -1 }[event.key];
+    if (to === undefined || last < 0) return;
+    event.preventDefault();
+    this.point(to < 0 && event.key !== "Escape" ? 0 : Math.min(to, last));
+  }
+
+  point(index) {
+    this.selected = index;
+    this.chart.select(index);
+    this.read(index);
+  }
+
+  read(index) {
+    const point = index < 0 ? undefined : this.points[Math.min(index, this.points.length - 1)];
+    const text = point === undefined ? "\u00a0" : `${bucket(point.at, this.step)} UTC: ${count(point.count)} clicks, ${point.state}`;
+    setText(byId("ad-readout"), text);
+  }
+}
