@@ -1,6 +1,9 @@
 // chart.js: the one place that knows the chart library (dygraphs, a classic script that leaves `Dygraph` behind).
 import { compact } from "/assets/format.js";
 
+// Its legend writes a style attribute, which the content security policy forbids; each panel has a readout of its own.
+Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
+
 const charts = new Set();
 document.addEventListener("tally:colours", () => charts.forEach((chart) => chart.recolour()));
 

@@ -14,12 +14,12 @@ export function compact(value) {
   return short.format(value);
 }
 
-// "62.4%", exact to the digit shown (rounded half up) for any size of count; "under 0.1%" is not called zero.
+// "62.4%", exact to the digit shown (rounded half up) for any size of count; a small part is not called zero, nor a large one all.
 export function share(part, whole) {
   if (whole === 0n || part === 0n) return "0%";
   const tenths = (part * 2000n + whole) / (whole * 2n);
-  if (tenths === 0n) return "under 0.1%";
-  if (tenths === 1000n && part !== whole) return "over 99.9%";
+  if (tenths === 0n) return "< 0.1%";
+  if (tenths === 1000n && part !== whole) return "> 99.9%";
   return `${tenths / 10n}.${tenths % 10n}%`;
 }
 

@@ -47,12 +47,12 @@ export class Partitions {
       keyOf: (row) => row.partition,
       columns: [
         { title: "Partition", name: "partition", head: true, raw: (row) => String(row.partition), show: (row) => String(row.partition) },
-        { title: "Watermark (UTC)", name: "watermark", number: true, raw: (row) => row.watermarkText, show: (row) => timeText(row.watermark) },
         { title: "Lag", name: "lag_ms", number: true, raw: (row) => (row.lag === null ? "" : String(row.lag)), show: (row) => (row.lag === null ? "–" : span(row.lag)) },
+        { title: "Why", name: "why", class: "words", raw: (row) => row.reason, show: (row) => row.reason },
+        { title: "Watermark (UTC)", name: "watermark", number: true, raw: (row) => row.watermarkText, show: (row) => timeText(row.watermark) },
         { title: "Sealed to (UTC)", name: "sealed_to", number: true, raw: (row) => row.sealedText, show: (row) => timeText(row.sealed) },
         { title: "Counted", name: "counted", number: true, raw: (row) => String(row.counted), show: (row) => count(row.counted) },
         { title: "Records behind", name: "records_behind", number: true, raw: (row) => String(row.behind), show: (row) => count(row.behind) },
-        { title: "Why", name: "why", class: "words", raw: (row) => row.reason, show: (row) => row.reason },
       ],
     });
   }

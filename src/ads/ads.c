@@ -47,6 +47,7 @@ struct table {
 };
 
 struct ads {
+    uint64_t seed;
     _Atomic(struct table *) table;
     _Atomic uint32_t count;
     _Atomic uint64_t memory_bytes;
@@ -80,8 +81,9 @@ static struct table *table_create(struct ads *ads, uint64_t slots) {
     return table;
 }
 
-struct ads *ads_create(void) {
+struct ads *ads_create(uint64_t seed) {
     struct ads *ads = memory_allocate_zeroed(1, sizeof *ads);
+    ads->seed = seed;
     CHECK(pthread_mutex_init(&ads->adding, NULL) == 0);
     atomic_init(&ads->memory_bytes, sizeof *ads);
     atomic_init(&ads->table, table_create(ads, TABLE_SLOTS_MIN));
@@ -98,8 +100,8 @@ void ads_destroy(struct ads *ads) {
     free(ads);
 }
 
-uint64_t ads_hash(struct bytes ad_id) {
-    return XXH3_64bits(ad_id.at, ad_id.len);
+uint64_t ads_hash(const struct ads *ads, struct bytes ad_id) {
+    return XXH3_64bits_withSeed(ad_id.at, ad_id.len, ads->seed);
 }
 
 static uint64_t slot_home(const struct table *table, uint32_t hash_bits) {
@@ -145,7 +147,7 @@ static const struct record *table_find(const struct ads *ads, const struct table
 bool ads_find(const struct ads *ads, struct bytes ad_id, uint32_t *index) {
     if (ad_id.len == 0 || ad_id.len > ID_BYTES_MAX) return false;
     const struct table *table = atomic_load_explicit(&ads->table, memory_order_acquire);
-    const struct record *record = table_find(ads, table, ad_id, ads_hash(ad_id));
+    const struct record *record = table_find(ads, table, ad_id, ads_hash(ads, ad_id));
     if (record == NULL) return false;
     *index = record->index;
     return true;
@@ -219,7 +221,7 @@ uint32_t ads_index(struct ads *ads, struct bytes ad_id, uint64_t hash) {
     const struct table *table = atomic_load_explicit(&ads->table, memory_order_acquire);
     const struct record *record = table_find(ads, table, ad_id, hash);
     if (record != NULL) return record->index;
-    COSTLY_CHECK(hash == ads_hash(ad_id));
+    COSTLY_CHECK(hash == ads_hash(ads, ad_id));
     CHECK(pthread_mutex_lock(&ads->adding) == 0);
     uint32_t index = add_locked(ads, ad_id, hash);
     CHECK(pthread_mutex_unlock(&ads->adding) == 0);

@@ -11,10 +11,11 @@ struct ads;
 
 enum { ADS_MAX = 16 * 1024 * 1024 }; /* I10: the bound on distinct ads */
 
-struct ads *ads_create(void);
+/* `seed` is of the hash: unpredictable where ids come from outside, so that nobody can choose ids that collide. */
+struct ads *ads_create(uint64_t seed);
 void ads_destroy(struct ads *ads);
 
-uint64_t ads_hash(struct bytes ad_id);
+uint64_t ads_hash(const struct ads *ads, struct bytes ad_id);
 /* Two steps, since a look-up touches two lines of memory: the slot, then (it is in the cache by now) the ad it names. Some
  * look-ups ahead each, the second nearer. */
 void ads_prefetch(const struct ads *ads, uint64_t hash);

@@ -135,7 +135,7 @@ struct ad_walk {
 static void ad_walk_ahead(struct ad_walk *walk, const struct ads *ads) {
     if (walk->index >= walk->block->count) return;
     struct bytes id = {walk->at, walk->block->ad_lengths[walk->index]};
-    uint64_t hash = ads_hash(id);
+    uint64_t hash = ads_hash(ads, id);
     ads_prefetch(ads, hash);
     walk->ring[walk->index % PREFETCH_AHEAD].id = id;
     walk->ring[walk->index % PREFETCH_AHEAD].hash = hash;

@@ -34,7 +34,7 @@ static enum status open_all(struct audit *audit, const char *path, struct failur
     uint32_t partition_count = journal_rules(audit->journal)->partition_count;
     status = store_open(&audit->kv, journal_uuid(audit->journal).at, partition_count, &audit->store, failure);
     if (status != STATUS_OK) return status;
-    audit->ads = ads_create();
+    audit->ads = ads_create(0);
     audit->view = view_create(audit->store, &audit->kv, audit->ads, partition_count, 1 << 20);
     return view_load(audit->view, failure);
 }

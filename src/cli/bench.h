@@ -25,7 +25,9 @@ double bench_median(const struct bench_figure *figure);
 struct bench_options {
     uint64_t clicks;
     uint64_t batch_lines, connections; /* of the sender */
-    uint64_t rate, seconds;            /* of freshness */
+    uint64_t rate;                     /* clicks a second that come in, of freshness and queries */
+    uint64_t questions;                /* a second */
+    uint64_t seconds;                  /* how long */
     struct child_flags flags;          /* for the server */
     char directory[TEMP_PATH_BYTES];   /* for data and input of the runs; emptied by each */
 };
@@ -37,6 +39,11 @@ enum status bench_freshness(const struct bench_options *options, unsigned run, s
                             struct failure *failure) MUST_USE;
 enum status bench_restart(const struct bench_options *options, unsigned run, struct bench_figures *figures,
                           struct failure *failure) MUST_USE;
+
+enum status bench_queries(const struct bench_options *options, unsigned run, struct bench_figures *figures,
+                          struct failure *failure) MUST_USE;
+enum status bench_sink(const struct bench_options *options, unsigned run, struct bench_figures *figures,
+                       struct failure *failure) MUST_USE;
 
 /* --- what the scenarios share --- */
 struct http_client;

@@ -16,7 +16,7 @@ static enum status open_rocks(struct local_node *local, const struct config *con
 }
 
 enum status local_node_open(struct local_node *local, const struct config *config, const struct rules_proposal *proposal,
-                            const struct requests *requests, double (*intake_cpu)(void *self), void *intake_cpu_self,
+                            const struct requests *requests, const struct local_transport *transport,
                             struct failure *failure) {
     *local = (struct local_node){0};
     enum status status = os_directory_open(config->data_directory, &local->directory, failure);
@@ -37,7 +37,11 @@ enum status local_node_open(struct local_node *local, const struct config *confi
         .flush_interval_ms = config->store_flush_interval_ms,
     };
     local->threads = node_threads_create(&options);
-    node_threads_set_intake_cpu(local->threads, intake_cpu, intake_cpu_self);
+    if (transport != NULL) {
+        node_threads_set_intake_cpu(local->threads, transport->cpu, transport->self);
+        options.connections = transport->connections;
+        options.connections_self = transport->self;
+    }
     struct node_seam seam = {
         .clock = os_clock(),
         .random = os_random(),

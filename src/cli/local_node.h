@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "node/node.h"
 #include "node/threads.h"
+#include "query/query.h"
 
 struct local_node {
     struct os_directory *directory;
@@ -12,9 +13,17 @@ struct local_node {
     struct node *node;
 };
 
-/* Opens and starts replaying; on failure everything is closed again. `proposal`: new rules, or {0} to leave them alone. */
+/* What the figures tell of whoever brings the requests. */
+struct local_transport {
+    void *self;
+    double (*cpu)(void *self);
+    void (*connections)(void *self, struct query_connections *out);
+};
+
+/* `transport` may be NULL. Opens and starts replaying; on failure everything is closed again. `proposal`: new rules, or {0}
+ * to leave them alone. */
 enum status local_node_open(struct local_node *local, const struct config *config, const struct rules_proposal *proposal,
-                            const struct requests *requests, double (*intake_cpu)(void *self), void *intake_cpu_self,
+                            const struct requests *requests, const struct local_transport *transport,
                             struct failure *failure) MUST_USE;
 /* After node_stop, or when it FAILED: waits for the end of its work and ends the threads. STATUS_OK only when it STOPPED. */
 enum status local_node_finish(struct local_node *local, struct failure *failure) MUST_USE;

@@ -29,7 +29,7 @@ static int export_directory(const struct config *config) {
     struct requests nobody = {.reply = no_reply, .resume = no_resume};
     /* Reading must not change the rules, whatever the environment says. */
     struct rules_proposal unchanged = {0};
-    if (local_node_open(&local, config, &unchanged, &nobody, NULL, NULL, &failure) != STATUS_OK) return cli_fail(&failure);
+    if (local_node_open(&local, config, &unchanged, &nobody, NULL, &failure) != STATUS_OK) return cli_fail(&failure);
     enum node_phase phase;
     while ((phase = node_phase(local.node)) == NODE_REPLAYING) node_threads_wait(local.threads, 10);
     enum status status = STATUS_OK;

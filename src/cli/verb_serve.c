@@ -5,10 +5,11 @@
 
 #include "cli/cli.h"
 #include "cli/local_node.h"
+#include "cli/serve_log.h"
 #include "cli/verbs.h"
 #include "http/http.h"
 
-enum { STOP_DEADLINE_MS = 10 * SECOND_MS, POLL_MS = 100, SAY_EVERY_MS = 1000 };
+enum { STOP_DEADLINE_MS = 10 * SECOND_MS, POLL_MS = 100 };
 
 static void handle_request(void *self, const struct request_head *head, void *request, void **session, bool *body_wanted) {
     const struct local_node *local = self;
@@ -34,6 +35,11 @@ static double intake_cpu(void *self) {
     return http_cpu_seconds(self);
 }
 
+static void count_connections(void *self, struct query_connections *out) {
+    struct http_counters counters = http_counters(self);
+    serve_log_connections(&counters, out);
+}
+
 /* Before any thread is made, so that all of them inherit it and only wait_for_signal gets the signals. */
 static void block_signals(sigset_t *signals) {
     sigemptyset(signals);
@@ -50,70 +56,56 @@ static int wait_for_signal(const sigset_t *signals) {
     return caught > 0 ? caught : 0;
 }
 
-static void say_opened(const struct local_node *local, const struct config *config) {
-    struct node_progress progress = node_progress(local->node);
-    cli_say("data in %s; dedup memory of %llu MiB remembers %llu million clicks", config->data_directory,
-            (unsigned long long)(config->dedup_memory_bytes >> 20),
-            (unsigned long long)(progress.dedup_entries_max / 1000000));
-}
-
-static void say_ready(const struct local_node *local, const struct http_server *http) {
-    struct node_progress progress = node_progress(local->node);
-    if (progress.torn_path[0] != '\0')
-        cli_say("the journal's last write was torn: its %llu bytes, which were never acknowledged, are kept in %s",
-                (unsigned long long)progress.torn_bytes, progress.torn_path);
-    cli_say("ready: %s", http_url(http));
-}
-
 /* Until a signal or a failure. */
-static void serve(const struct local_node *local, const struct http_server *http, const sigset_t *signals) {
-    bool said_ready = false;
-    int waited_ms = 0;
-    while (wait_for_signal(signals) == 0) {
+static void serve(const struct local_node *local, const struct http_server *http, struct serve_log *say,
+                  const sigset_t *signals) {
+    int signal;
+    while ((signal = wait_for_signal(signals)) == 0) {
         enum node_phase phase = node_phase(local->node);
         if (phase == NODE_FAILED || phase == NODE_STOPPED) return;
-        waited_ms += POLL_MS;
-        if (phase == NODE_SERVING && !said_ready) {
-            say_ready(local, http);
-            said_ready = true;
-        } else if (!said_ready && waited_ms % SAY_EVERY_MS == 0) {
-            cli_say("replaying the journal: %llu clicks so far", (unsigned long long)node_progress(local->node).clicks);
-        }
+        serve_log_look(say, local->node, http);
     }
-    cli_say("stopping: what was accepted is counted, then the journal is sealed");
+    serve_log_stopping(say, signal);
 }
 
-static int run(const struct config *config, struct http_server *http, const sigset_t *signals) {
-    struct failure failure = {0};
-    struct local_node local;
-    struct requests requests = http_requests(http);
-    struct rules_proposal proposal = config_rules_proposal(config);
-    if (local_node_open(&local, config, &proposal, &requests, intake_cpu, http, &failure) != STATUS_OK) {
-        http_destroy(http);
-        return cli_fail(&failure);
-    }
-    say_opened(&local, config);
-    struct http_options options = {
+static struct http_options http_options_of(const struct config *config) {
+    return (struct http_options){
         .listen = config->http_listen,
         .threads = (unsigned)config->http_threads,
         .connections_max =
             (unsigned)(config->http_connections < config->http_threads ? config->http_threads : config->http_connections),
         .idle_timeout_seconds = (unsigned)((config->http_idle_timeout_ms + SECOND_MS - 1) / SECOND_MS),
     };
+}
+
+static int run(const struct config *config, struct http_server *http, const sigset_t *signals) {
+    struct failure failure = {0};
+    struct local_node local;
+    struct serve_log say;
+    struct requests requests = http_requests(http);
+    struct rules_proposal proposal = config_rules_proposal(config);
+    struct local_transport transport = {.self = http, .cpu = intake_cpu, .connections = count_connections};
+    serve_log_begin(&say, config);
+    if (local_node_open(&local, config, &proposal, &requests, &transport, &failure) != STATUS_OK) {
+        http_destroy(http);
+        return serve_log_failed(&say, &failure, serve_log_advice(failure.status));
+    }
+    serve_log_opened(&say, config, local.node);
+    struct http_options options = http_options_of(config);
     struct http_handler handler = {&local, handle_request, handle_feed, handle_end, handle_abort};
-    enum status status = http_start(http, &options, &handler, &failure);
-    if (status == STATUS_OK) {
-        cli_say("listening on %s", http_url(http));
-        serve(&local, http, signals);
+    enum status listened = http_start(http, &options, &handler, &failure);
+    if (listened == STATUS_OK) {
+        serve_log_listening(&say, http_url(http));
+        serve(&local, http, &say, signals);
         http_quiesce(http);
     }
     node_stop(local.node, STOP_DEADLINE_MS);
     enum status finished = local_node_finish(&local, &failure);
     http_destroy(http);
     local_node_close(&local);
-    if (status != STATUS_OK || finished != STATUS_OK) return cli_fail(&failure);
-    cli_say("stopped");
-    return CLI_DONE;
+    if (listened != STATUS_OK) return serve_log_failed(&say, &failure, NULL); /* the reason says what to do */
+    if (finished != STATUS_OK) return serve_log_failed(&say, &failure, serve_log_advice(failure.status));
+    return serve_log_stopped(&say);
 }
 
 int verb_serve(int argc, char **argv) {

@@ -32,7 +32,10 @@ enum status feed_next(void *self, struct sender_batch *batch, struct sender_paus
     }
     buffer_clear(&batch->body);
     struct wall_time now = timing_wall();
-    for (uint64_t i = 0; i < lines; i++) workload_next_json(feed->workload, now, &batch->body);
+    for (uint64_t i = 0; i < lines; i++) {
+        workload_next_json(feed->workload, now, &batch->body);
+        if (feed->made_line != NULL) feed->made_line(feed->self, workload_last(feed->workload));
+    }
     batch->content_type = SENDER_NDJSON;
     batch->file = "synthetic clicks";
     batch->first_line = 1;

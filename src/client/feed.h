@@ -12,6 +12,9 @@ struct feed {
     int64_t since_ns;          /* monotonic; the rate counts from here */
     uint64_t made;             /* lines since then */
     bool stopped;              /* set it, and the source ends */
+    /* Told of every line; NULL after feed_init. */
+    void *self;
+    void (*made_line)(void *self, struct workload_click click);
 };
 
 void feed_init(struct feed *feed, struct workload *workload, uint64_t rate);

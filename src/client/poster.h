@@ -1,4 +1,5 @@
-/* poster.h: several POSTs to one server at the same time from one thread, each over a kept-alive connection of its own. */
+/* poster.h: several exchanges with one server at the same time from one thread, each over a kept-alive connection of its
+ * own: POSTs, and GETs. */
 #pragma once
 
 #include "client/http_client.h"
@@ -10,7 +11,8 @@ struct poster;
 struct poster *poster_create(const char *url, unsigned slot_count);
 void poster_destroy(struct poster *poster);
 
-/* The slot must be free. `body` is borrowed until poster_take gives the slot back; `content_type` is static storage. */
+/* The slot must be free. `body` is borrowed until poster_take gives the slot back; `content_type` is static storage, NULL
+ * for a GET. */
 void poster_start(struct poster *poster, unsigned slot, const char *path, const char *content_type, struct bytes body,
                   int64_t timeout_ms);
 /* Sends and receives what can be; waits up to `timeout_ms` for more to do, also for `readable_fd` (-1: none) to have input.

@@ -17,9 +17,10 @@
 
 #include "base/check.h"
 #include "client/http_client.h"
+#include "client/json.h"
 #include "client/timing.h"
 
-enum { LAST_WORDS_BYTES = 600, POLL_MS = 10, PROBE_MS_MAX = 1000 };
+enum { LAST_WORDS_BYTES = 4096, POLL_MS = 10, PROBE_MS_MAX = 1000 };
 
 /* --- where it listens --- */
 
@@ -90,6 +91,16 @@ _Noreturn static void become_server(char *const *argv, int log_fd, pid_t parent)
     _exit(127);
 }
 
+/* The message of a line of its log (log/log.h), which is JSON, as what it writes to is no terminal. */
+static bool message_of(const char *line, char message[LAST_WORDS_BYTES]) {
+    struct json *event = json_parse(bytes_of_text(line));
+    const char *text = event == NULL ? NULL : json_text(event, "message");
+    bool found = text != NULL;
+    if (found) snprintf(message, LAST_WORDS_BYTES, "%s", text);
+    json_destroy(event);
+    return found;
+}
+
 /* The last line that the child wrote, which says why it ended, without its own name. */
 static void last_words(const struct server_child *child, char words[LAST_WORDS_BYTES]) {
     char text[LAST_WORDS_BYTES];
@@ -102,6 +113,8 @@ static void last_words(const struct server_child *child, char words[LAST_WORDS_B
     const char *line = strrchr(text, '\n');
     line = line != NULL ? line + 1 : text;
     if (strncmp(line, "tally: ", 7) == 0) line += 7;
+    char message[LAST_WORDS_BYTES];
+    if (message_of(line, message)) line = message;
     snprintf(words, LAST_WORDS_BYTES, "%s", *line != '\0' ? line : "(none)");
 }
 

@@ -57,6 +57,10 @@
       CONFIG_FOR_SERVE, "clicks after which they go there, if that comes first")                                            \
     X(store_flush_interval_ms, DURATION, "store.flush_interval", "flush-interval", "60s", RANGE(100, 3600000),              \
       CONFIG_FOR_SERVE, "time after which the store is synced to disk")                                                     \
-    X(window_memory_bytes, SIZE, "window.memory", "window-memory", "4GiB", RANGE(MEBIBYTE, TEBIBYTE), CONFIG_FOR_NODE,     \
-      "memory for the last 25 hours by ad, which answers at once; what does not fit is answered from the store")          \
+    X(window_memory_bytes, SIZE, "window.memory", "window-memory", "4GiB", RANGE(MEBIBYTE, TEBIBYTE), CONFIG_FOR_NODE,      \
+      "memory for the last 25 hours by ad, which answers at once; what does not fit is answered from the store")            \
+    X(log_format, CHOICE, "log.format", "log-format", "auto", CHOICES("auto|logfmt|json"), CONFIG_FOR_SERVE,                \
+      "how the server writes its log on stderr; auto: logfmt on a terminal, else JSON")                                     \
+    X(log_level, CHOICE, "log.level", "log-level", "info", CHOICES("debug|info|warn|error"), CONFIG_FOR_SERVE,              \
+      "the least level that is written there")                                                                              \
     X(client_url, URL, "client.url", "url", "http://127.0.0.1:8080", ANY, CONFIG_FOR_CLIENT, "the server to talk to")

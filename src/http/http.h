@@ -13,10 +13,10 @@ enum {
     /* Of a body that nobody wants: so much is read and dropped, so that a peer that is still sending gets its answer instead
      * of a reset; a longer one gets a closed connection. */
     HTTP_DRAIN_BYTES_MAX = 64 * 1024 * 1024,
-    HTTP_HEAD_TIMEOUT_SECONDS = 10,          /* from a request's first byte to the end of its head */
-    HTTP_STREAM_BACKLOG_BYTES = 256 * 1024,  /* pushed and not yet taken by a slow reader; beyond, it is cut */
-    HTTP_STALL_GRACE_SECONDS = 2,            /* the library's own idle timeout comes so much after ours, which says why */
-    HTTP_OTHER_FILES = 512,                  /* descriptors that are left to journal, store and the rest */
+    HTTP_HEAD_TIMEOUT_SECONDS = 10,         /* from a request's first byte to the end of its head */
+    HTTP_STREAM_BACKLOG_BYTES = 256 * 1024, /* pushed and not yet taken by a slow reader; beyond, it is cut */
+    HTTP_STALL_GRACE_SECONDS = 2,           /* the library's own idle timeout comes so much after ours, which says why */
+    HTTP_OTHER_FILES = 512,                 /* descriptors that are left to journal, store and the rest */
 };
 
 /* The receiving side; all functions may be called from any of the server's threads. Same meaning as in node/node.h. `feed`,
@@ -55,8 +55,8 @@ struct http_counters {
 struct http_server *http_create(void);
 struct requests http_requests(struct http_server *server);
 /* Raises the process's soft limit on open files to the hard one; when that is too low for `connections_max`, it is lowered
- * (see http_connections_max). STATUS_BAD_CONFIG: `listen` cannot be read; STATUS_IO_ERROR: the port is in use, not allowed, ...: says which and what to
- * do. */
+ * (see http_connections_max). STATUS_BAD_CONFIG: `listen` cannot be read; STATUS_IO_ERROR: the port is in use, not allowed,
+ * ...: says which and what to do. */
 enum status http_start(struct http_server *server, const struct http_options *options, const struct http_handler *handler,
                        struct failure *failure) MUST_USE;
 /* "http://127.0.0.1:8080", with the real port; of a server that listens on all addresses, one that can be asked here. */

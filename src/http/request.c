@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "http/server.h"
+#include "reply/reply.h"
 
 void http_request_lock(struct http_request *request) {
     CHECK(request->magic == HTTP_REQUEST_MAGIC);
@@ -83,6 +84,8 @@ void *http_on_uri(void *self, const char *uri, struct MHD_Connection *connection
     request->magic = HTTP_REQUEST_MAGIC;
     request->server = server;
     request->connection = connection;
+    request->peer = http_peer_of(connection);
+    (void)http_peer_enter(server, request->peer, PEER_HEAD); /* when it was cut: said after the head */
     atomic_init(&request->holders, 1);
     CHECK(pthread_mutex_init(&request->lock, NULL) == 0);
     request->reply.body_file = -1;
@@ -138,17 +141,20 @@ static struct MHD_Response *response_of(struct reply *reply) {
 static enum MHD_Result send_reply(struct http_request *request) {
     CHECK(atomic_load(&request->answered) && request->ended);
     struct reply *reply = &request->reply;
-    struct MHD_Response *response = response_of(reply);
+    struct MHD_Response *response = request->stream.on ? http_stream_response(request) : response_of(reply);
+    unsigned http_status = request->stream.on ? MHD_HTTP_OK : reply->http_status;
+    const char *content_type = request->stream.on ? request->stream.content_type : reply->content_type;
     if (response == NULL) return MHD_NO;
     bool good = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES;
-    if (reply->content_type != NULL)
-        good &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type) == MHD_YES;
+    if (content_type != NULL)
+        good &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type) == MHD_YES;
+    if (request->peer->over_limit) good &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES;
     if (reply->retry_after_seconds > 0) {
         char seconds[16];
         (void)snprintf(seconds, sizeof seconds, "%u", reply->retry_after_seconds);
         good &= MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds) == MHD_YES;
     }
-    enum MHD_Result result = good ? MHD_queue_response(request->connection, reply->http_status, response) : MHD_NO;
+    enum MHD_Result result = good ? MHD_queue_response(request->connection, http_status, response) : MHD_NO;
     MHD_destroy_response(response);
     return result;
 }
@@ -162,20 +168,37 @@ static bool refuse_body_at_once(struct http_request *request) {
     return length != NULL && strtoull(length, NULL, 10) > HTTP_DRAIN_BYTES_MAX;
 }
 
+/* There are more connections than there should be, and this one came when that was so already. */
+static bool refuse_connection(struct http_request *request) {
+    struct http_peer *peer = request->peer;
+    if (!peer->over_limit) return false;
+    peer->over_limit = atomic_load(&request->server->peer_count) > request->server->connections_max;
+    if (!peer->over_limit) return false;
+    http_count(request->server, HTTP_EVENT_REFUSED_FULL);
+    reply_problem(&request->reply, 503, "too-many-connections", "Too many connections",
+                  "the server's %u connections are in use; try again, or raise --http-connections",
+                  request->server->connections_max);
+    atomic_store(&request->answered, true);
+    return true;
+}
+
 static enum MHD_Result take_head(struct http_request *request, const char *method) {
     const struct http_handler *handler = &request->server->handler;
+    if (!http_peer_enter(request->server, request->peer, PEER_BODY)) return MHD_NO;
     request->begun = true;
+    if (refuse_connection(request)) return MHD_YES;
     atomic_store(&request->holders, 2);
     struct request_head head = request_head_of(request, method);
     handler->request(handler->self, &head, request, &request->session, &request->body_wanted);
     if (request->body_wanted || !atomic_load(&request->answered) || !refuse_body_at_once(request)) return MHD_YES;
     request->ended = true;
-    return send_reply(request);
+    return http_peer_enter(request->server, request->peer, PEER_BUSY) ? send_reply(request) : MHD_NO;
 }
 
 static enum MHD_Result take_body(struct http_request *request, const char *upload, size_t *upload_len) {
     const struct http_handler *handler = &request->server->handler;
     CHECK(!request->ended);
+    if (!http_peer_enter(request->server, request->peer, PEER_BODY)) return MHD_NO;
     while (request->body_wanted && !atomic_load(&request->answered)) {
         struct bytes bytes = {(const uint8_t *)upload, *upload_len};
         enum status status = handler->feed(handler->self, request->session, bytes);
@@ -184,6 +207,7 @@ static enum MHD_Result take_body(struct http_request *request, const char *uploa
             return MHD_YES;
         }
         CHECKF(status == STATUS_AGAIN, "%s", status_text(status));
+        if (!http_peer_enter(request->server, request->peer, PEER_BUSY)) return MHD_NO; /* now it is we who are slow */
         http_request_lock(request);
         bool go_on = request->resume_pending || atomic_load(&request->answered);
         request->resume_pending = false;
@@ -198,6 +222,7 @@ static enum MHD_Result take_body(struct http_request *request, const char *uploa
 
 static enum MHD_Result take_end(struct http_request *request) {
     const struct http_handler *handler = &request->server->handler;
+    if (!http_peer_enter(request->server, request->peer, PEER_BUSY)) return MHD_NO;
     if (!request->ended) {
         request->ended = true;
         if (request->body_wanted && !atomic_load(&request->answered)) handler->end(handler->self, request->session);
@@ -220,9 +245,19 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
     return *upload_len > 0 ? take_body(request, upload, upload_len) : take_end(request);
 }
 
+static void count_end(struct http_request *request, enum MHD_RequestTerminationCode code, bool answered) {
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || code == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN) return;
+    if (request->stream.on || atomic_load(&request->peer->state) == PEER_CUT) return; /* counted, or its reader just left */
+    enum http_event event = HTTP_EVENT_LOST;
+    if (code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED)
+        event = answered && request->ended ? HTTP_EVENT_CUT_NOT_READING
+                : request->begun           ? HTTP_EVENT_CUT_STALLED_BODY
+                                           : HTTP_EVENT_CUT_SLOW_HEAD;
+    http_count(request->server, event);
+}
+
 void http_on_completed(void *self, struct MHD_Connection *connection, void **request_slot,
                        enum MHD_RequestTerminationCode code) {
-    (void)code; /* whether the body had ended says more: it decides whether the node still owes a reply */
     struct http_request *request = *request_slot;
     if (request == NULL) return;
     CHECK(request->magic == HTTP_REQUEST_MAGIC && request->server == self && request->connection == connection);
@@ -230,7 +265,11 @@ void http_on_completed(void *self, struct MHD_Connection *connection, void **req
     http_request_lock(request);
     bool answered = atomic_load(&request->answered);
     request->suspended = false; /* nobody wakes this connection any more */
+    request->completed = true;
     http_request_unlock(request);
+    count_end(request, code, answered);
+    (void)http_peer_enter(request->server, request->peer, PEER_RESTING);
+    /* Whether the body had ended decides whether the node still owes a reply. */
     bool owed = request->begun && request->body_wanted && !request->ended && !answered;
     const struct http_handler *handler = &request->server->handler;
     if (owed) handler->abort(handler->self, request->session);

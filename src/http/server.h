@@ -138,7 +138,7 @@ void http_on_connection(void *self, struct MHD_Connection *connection, void **so
                         enum MHD_ConnectionNotificationCode code);
 struct http_peer *http_peer_of(struct MHD_Connection *connection);
 /* From the library's thread of that connection. False: it was cut meanwhile. */
-bool http_peer_enter(struct http_server *server, struct http_peer *peer, enum peer_state state) MUST_USE;
+bool http_peer_enter(struct http_server *server, struct http_peer *peer, enum peer_state state);
 void http_count(struct http_server *server, enum http_event event);
 
 /* --- server.c --- */

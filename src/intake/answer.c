@@ -62,7 +62,7 @@ static void append_counts(struct buffer *out, uint64_t received, uint64_t reject
 static void answer_rejected(const struct intake_session *session, struct reply *reply) {
     uint64_t received = session->received, rejected = session->rejected;
     unsigned http_status = session->rejected_by[REJECT_LINE_TOO_LONG] > 0 ? 413 : 400;
-    reply_problem_open(reply, http_status, session->refused ? "batch_refused" : "lines_rejected",
+    reply_problem_open(reply, http_status, session->refused ? "batch-refused" : "lines-rejected",
                        session->refused ? "Atomic batch refused" : "Some lines were rejected",
                        "%" PRIu64 " of %" PRIu64 " lines were rejected; %s", rejected, received,
                        session->refused       ? "the batch is atomic, so none of it was journalled"
@@ -107,7 +107,7 @@ void intake_take_reply(struct intake_session *session, struct reply *reply) {
             "click is counted once",
             status_text(failed));
     } else if (session->too_large) {
-        reply_problem_open(reply, 413, "body_too_large", "Body too large",
+        reply_problem_open(reply, 413, "body-too-large", "Body too large",
                            "The body of an atomic request may have %d bytes (decompressed); nothing of it was journalled",
                            INTAKE_ATOMIC_BYTES_MAX);
         append_nothing_taken(&reply->body);

@@ -65,7 +65,7 @@ static bool accept_source(struct intake_session *session, struct bytes query, st
     if (status != STATUS_NOT_FOUND) {
         source = buffer_view(&session->parameter_value);
         if (status != STATUS_OK || !source_is_good(source)) {
-            reply_problem(refusal, 400, "bad_parameter", "Bad parameter",
+            reply_problem(refusal, 400, "bad-parameter", "Bad parameter",
                           "source must be given once, as 1 to %d bytes of UTF-8 without control characters", ID_BYTES_MAX);
             return false;
         }
@@ -83,27 +83,27 @@ static bool accept_atomic(struct intake_session *session, struct bytes query, st
     struct bytes value = buffer_view(&session->parameter_value);
     session->atomic = status == STATUS_OK && bytes_equal(value, BYTES_LITERAL("1"));
     if (session->atomic || (status == STATUS_OK && bytes_equal(value, BYTES_LITERAL("0")))) return true;
-    reply_problem(refusal, 400, "bad_parameter", "Bad parameter", "atomic must be given once, as 1 or 0");
+    reply_problem(refusal, 400, "bad-parameter", "Bad parameter", "atomic must be given once, as 1 or 0");
     return false;
 }
 
 bool intake_head_accept(struct intake_session *session, const struct request_head *head, struct reply *refusal) {
     if (!body_form_of(head->content_type, &session->form)) {
-        reply_problem(refusal, 415, "unsupported_media_type", "Unsupported media type",
+        reply_problem(refusal, 415, "unsupported-media-type", "Unsupported media type",
                       "Content-Type must be application/json (one click), application/x-ndjson (one click a line) or "
                       "text/plain (log lines)%s",
                       head->content_type.len == 0 ? "; none was given" : "");
         return false;
     }
     if (!body_encoding_of(head->content_encoding, &session->encoding)) {
-        reply_problem(refusal, 415, "unsupported_content_encoding", "Unsupported content encoding",
+        reply_problem(refusal, 415, "unsupported-content-encoding", "Unsupported content encoding",
                       "Content-Encoding must be one of identity, gzip or zstd, or absent");
         return false;
     }
     static const char *const allowed[] = {"atomic", "source", NULL};
     struct failure failure = {.status = STATUS_OK};
     if (head->query.len > 0 && query_only(head->query, allowed, &failure) != STATUS_OK) {
-        reply_problem(refusal, 400, "unknown_parameter", "Unknown parameter", "%s: only atomic and source are known here",
+        reply_problem(refusal, 400, "unknown-parameter", "Unknown parameter", "%s: only atomic and source are known here",
                       failure.text);
         return false;
     }

@@ -89,7 +89,9 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
     pthread_rwlockattr_destroy(&attributes);
     node->opened_at = node->published_at = node->flushed_at = clock_mono(&seam->clock);
     node_live_init(node);
-    node->ads = ads_create();
+    uint64_t seed;
+    random_fill(&seam->random, &seed, sizeof seed);
+    node->ads = ads_create(seed);
     enum status status = open_journal(node, failure);
     if (status == STATUS_OK) {
         node->partition_count = journal_rules(node->journal)->partition_count;

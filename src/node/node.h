@@ -17,6 +17,7 @@
 #include "seam/requests.h"
 
 struct node;
+struct query_connections; /* query/query.h */
 
 struct node_seam {
     struct clock clock;
@@ -45,6 +46,9 @@ struct node_options {
     double (*stage_cpu)(void *self, enum node_stage stage);
     double (*intake_cpu)(void *self);
     uint64_t (*resident_bytes)(void); /* may be NULL */
+    /* The transport's connections, for /metrics. May be NULL. */
+    void (*connections)(void *self, struct query_connections *out);
+    void *connections_self;
 };
 
 enum node_phase { NODE_REPLAYING, NODE_SERVING, NODE_STOPPING, NODE_STOPPED, NODE_FAILED };
@@ -84,6 +88,36 @@ struct node_progress {
     uint64_t dedup_entries_max;
 };
 struct node_progress node_progress(const struct node *node);
+
+/* Why clicks get 503 now. */
+enum node_refusal {
+    NODE_REFUSES_NOT,
+    NODE_REFUSES_REPLAYING,
+    NODE_REFUSES_STOPPING,
+    NODE_REFUSES_FAILED,
+    NODE_REFUSES_CLOCK,
+    NODE_REFUSES_PENDING,
+    NODE_REFUSES_DEDUP,
+    NODE_REFUSES_ADS,
+    NODE_REFUSALS /* how many */
+};
+/* Static text of all but NOT: a stable name for labels and logs, and a sentence for people. */
+const char *node_refusal_code(enum node_refusal refusal);
+const char *node_refusal_text(enum node_refusal refusal);
+
+/* What an operator is told when it changes. Counts are since the open. */
+struct node_condition {
+    enum node_refusal refusal;
+    uint64_t refused[NODE_REFUSALS]; /* requests answered 503, by reason */
+    bool clock_trusted;
+    uint64_t checkpoints;
+    uint64_t slow_commits;     /* that took a second or longer */
+    int64_t slowest_commit_ms; /* of those since the call before; 0: none */
+};
+/* Any thread; one caller, who learns of the slowest commit. */
+struct node_condition node_condition(struct node *node);
+/* In force; of a node that is SERVING. */
+struct rules node_rules(const struct node *node);
 
 /* No new requests (503); what was taken in gets committed, counted and checkpointed; the journal is sealed. Requests whose
  * body is not complete by `deadline_ms` from now get a 503. */

@@ -11,6 +11,8 @@
 #include "ads/ads.h"
 #include "intake/intake.h"
 #include "node/node.h"
+#include "query/query.h"
+#include "reply/reply.h"
 #include "view/view.h"
 
 enum {
@@ -22,6 +24,7 @@ enum {
     COUNT_BATCHES_MAX = 1024,                 /* of one commit */
     LIVE_REQUESTS_MAX = 256,                  /* that watch /v1/live */
 };
+#define NODE_SLOW_COMMIT_NS UINT64_C(1000000000)
 
 struct inbox {
     struct journal_record **records; /* ring */
@@ -73,6 +76,9 @@ struct node {
     atomic_ullong pending_clicks; /* taken in (submitted, or read back by the replay) and not yet aggregated */
     atomic_ullong sessions_open;
     atomic_ullong requests, queries, checkpoints;
+    atomic_ullong refused[NODE_REFUSALS];
+    atomic_ullong commits[QUERY_COMMIT_BUCKETS], commits_ns; /* how long they took */
+    atomic_ullong slow_commits, slowest_commit_ns;           /* the slowest of those since it was asked for */
 
     pthread_mutex_t mail_lock; /* guards what follows, and the inboxes */
     struct intake_batch *queue_first, *queue_last;
@@ -106,6 +112,15 @@ bool node_inbox_has_room(struct node *node);
 void node_wake(struct node *node, enum node_stage stage, uint32_t partition);
 /* NULL, or why clicks are not taken in now. */
 const char *node_refuses(const struct node *node);
+enum node_refusal node_refusal(const struct node *node);
+/* --- condition.c --- */
+/* Whether some identity might find no room: what is pending and `more` could all go to the fullest partition. */
+bool node_dedup_full(const struct node *node, uint64_t more);
+/* A request that was answered 503 for this reason. */
+void node_count_refused(struct node *node, enum node_refusal refusal);
+void node_count_commit(struct node *node, int64_t took_ns);
+/* /livez and /readyz, with `?verbose` a line for each check before. */
+void node_answer_probe(const struct node *node, bool ready_wanted, struct bytes query, struct reply *reply);
 /* Resumes what waits if there is room again. */
 void node_resume_waiting(struct node *node);
 /* --- live.c --- */

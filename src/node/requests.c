@@ -8,38 +8,6 @@
 #include "query/query.h"
 #include "reply/reply.h"
 
-/* What stands between now and ADS_MAX must hold the ads of every click that was taken in. */
-static bool ads_full(const struct node *node) {
-    return ads_count(node->ads) + node->options.pending_clicks_max + INTAKE_BATCH_CLICKS >= ADS_MAX;
-}
-
-/* Identities that certainly fit, if all that is pending and `more` went to the fullest partition. */
-static bool dedup_full(const struct node *node, uint64_t more) {
-    uint64_t pending = atomic_load(&node->pending_clicks);
-    for (uint32_t p = 0; p < node->partition_count; p++)
-        if (atomic_load(&node->partitions[p].dedup_room) < pending + more) return true;
-    return false;
-}
-
-const char *node_refuses(const struct node *node) {
-    switch (node_phase(node)) {
-    case NODE_REPLAYING:
-        return "the journal is being replayed";
-    case NODE_STOPPING:
-    case NODE_STOPPED:
-        return "the server is stopping";
-    case NODE_FAILED:
-        return "the server has failed and must be restarted";
-    case NODE_SERVING:
-        break;
-    }
-    if (!atomic_load(&node->clock_trusted)) return "the machine's clock is behind the journal or was stepped; see the log";
-    if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max) return "too many clicks wait to be counted";
-    if (dedup_full(node, INTAKE_BATCH_CLICKS)) return "the memory for identities is full: raise --dedup-memory";
-    if (ads_full(node)) return "the bound on distinct ads is reached";
-    return NULL;
-}
-
 static struct wall_time arrival_now(const struct node *node) {
     struct wall_time now = clock_wall(&node->seam.clock);
     int64_t last_ms = atomic_load(&node->last_arrival_ms);
@@ -60,7 +28,7 @@ void node_submit(void *self, struct intake_batch *batch) {
     bool stopping = phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_COMMITTING;
     if (phase != NODE_SERVING && !stopping)
         status = STATUS_AGAIN;
-    else if (dedup_full(node, batch->click_count))
+    else if (node_dedup_full(node, batch->click_count))
         status = STATUS_FULL;
     if (status == STATUS_OK) {
         batch->next = NULL;
@@ -73,6 +41,7 @@ void node_submit(void *self, struct intake_batch *batch) {
     }
     pthread_mutex_unlock(&node->mail_lock);
     if (status != STATUS_OK) {
+        if (status == STATUS_FULL) node_count_refused(node, NODE_REFUSES_DEDUP);
         intake_batch_committed(batch, status);
         return;
     }
@@ -124,11 +93,12 @@ void node_request_abort(struct node *node, void *session) {
 static void begin_clicks(struct node *node, const struct request_head *head, void *request, void **session,
                          bool *body_wanted) {
     struct reply reply = {.body_file = -1};
-    const char *refusal = node_refuses(node);
+    enum node_refusal refusal = node_refusal(node);
     if (!bytes_equal(head->method, BYTES_LITERAL("POST"))) {
         reply_problem(&reply, 405, "method-not-allowed", "Method not allowed", "/v1/clicks takes POST only");
-    } else if (refusal != NULL) {
-        reply_problem(&reply, 503, "not-now", "Not now", "%s; try again", refusal);
+    } else if (refusal != NODE_REFUSES_NOT) {
+        node_count_refused(node, refusal);
+        reply_problem(&reply, 503, "not-now", "Not now", "%s; try again", node_refusal_text(refusal));
     } else {
         atomic_fetch_add(&node->sessions_open, 1);
         *session = intake_begin(&node->intake, head, request, &reply);
@@ -151,6 +121,16 @@ static void fill_stage_cpu(const struct node *node, struct query_status *status)
     for (int stage = NODE_STAGE_JOURNAL; node->options.stage_cpu != NULL && stage <= NODE_STAGE_REDUCE; stage++)
         status->stage_cpu[count++] =
             (struct query_stage_cpu){names[stage], node->options.stage_cpu(node->options.wake_self, (enum node_stage)stage)};
+}
+
+static void fill_intake(const struct node *node, struct query_status *status) {
+    _Static_assert((int)NODE_REFUSALS <= (int)QUERY_REASONS_MAX, "one ends the list");
+    for (unsigned i = NODE_REFUSES_NOT + 1; i < NODE_REFUSALS; i++)
+        status->refused[i - 1] =
+            (struct query_reason){node_refusal_code((enum node_refusal)i), atomic_load(&node->refused[i])};
+    for (size_t i = 0; i < QUERY_COMMIT_BUCKETS; i++) status->commits[i] = atomic_load(&node->commits[i]);
+    status->commits_ns = atomic_load(&node->commits_ns);
+    if (node->options.connections != NULL) node->options.connections(node->options.connections_self, &status->connections);
 }
 
 static void gather_dedup(struct node *node, struct query_status *status) {
@@ -187,6 +167,7 @@ static void gather_rest(struct node *node, struct query_status *status) {
     status->uptime_seconds = (double)(clock_mono(&node->seam.clock).ns - node->opened_at.ns) / 1e9;
     status->resident_bytes = node->options.resident_bytes != NULL ? node->options.resident_bytes() : 0;
     fill_stage_cpu(node, status);
+    fill_intake(node, status);
 }
 
 static void answer_question(struct node *node, const struct request_head *head, struct reply *reply) {
@@ -264,17 +245,6 @@ static void answer_export(struct node *node, const struct request_head *head, st
 
 /* --- the table of contents --- */
 
-static void answer_probe(struct node *node, bool ready_wanted, struct reply *reply) {
-    enum node_phase phase = node_phase(node);
-    bool good = ready_wanted ? phase == NODE_SERVING : phase != NODE_FAILED;
-    reply->http_status = good ? 200 : 503;
-    reply->content_type = "text/plain; charset=utf-8";
-    if (good)
-        buffer_append_text(&reply->body, "ok\n");
-    else
-        buffer_printf(&reply->body, "%s: %s\n", node_phase_text(phase), node_refuses(node));
-}
-
 void node_request(struct node *node, const struct request_head *head, void *request, void **session, bool *body_wanted) {
     struct bytes path = head->path;
     *session = NULL;
@@ -287,9 +257,9 @@ void node_request(struct node *node, const struct request_head *head, void *requ
     struct reply reply = {.body_file = -1};
     bool reads = bytes_equal(head->method, BYTES_LITERAL("GET")) || bytes_equal(head->method, BYTES_LITERAL("HEAD"));
     if (reads && bytes_equal(path, BYTES_LITERAL("/livez")))
-        answer_probe(node, false, &reply);
+        node_answer_probe(node, false, head->query, &reply);
     else if (reads && bytes_equal(path, BYTES_LITERAL("/readyz")))
-        answer_probe(node, true, &reply);
+        node_answer_probe(node, true, head->query, &reply);
     else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/live"))) {
         if (node_live_begin(node, request, &reply)) return;
     } else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/export")) && node_phase(node) != NODE_REPLAYING)

@@ -106,8 +106,9 @@ static bool commit(struct node *node) {
     struct failure failure = {0};
     struct journal_record *record = NULL;
     const struct clock *clock = &node->seam.clock;
-    enum status status =
-        journal_commit(node->journal, journal_batches, count, clock_wall(clock), clock_mono(clock), &record, &failure);
+    struct mono_time begun = clock_mono(clock);
+    enum status status = journal_commit(node->journal, journal_batches, count, clock_wall(clock), begun, &record, &failure);
+    if (record != NULL) node_count_commit(node, clock_mono(clock).ns - begun.ns);
     atomic_store(&node->clock_trusted, status != STATUS_AGAIN);
     if (status == STATUS_OK && record != NULL) {
         note_durable(node, record); /* before any answer: status includes every request that was answered */

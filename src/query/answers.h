@@ -14,6 +14,7 @@ struct figures {
     uint64_t rules_number;
     uint64_t intake_violated; /* I4: 1 when received != accepted + rejected */
     uint64_t partitions_violated;
+    struct view_usage usage;
 };
 struct figures figures_of(const struct view *view, const struct query_status *status);
 

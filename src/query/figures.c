@@ -26,8 +26,11 @@ static uint64_t raise_to(struct journal_totals *totals, uint64_t judged) {
 }
 
 struct figures figures_of(const struct view *view, const struct query_status *status) {
-    struct figures figures = {
-        .view = view, .status = *status, .version = view_version(view), .rules_number = status->rules.number};
+    struct figures figures = {.view = view,
+                              .status = *status,
+                              .version = view_version(view),
+                              .rules_number = status->rules.number,
+                              .usage = view_usage(view)};
     for (uint32_t i = 0; i < view_partition_count(view); ++i) {
         const struct view_partition *partition = view_partition(view, i);
         add_verdicts(&figures.verdicts, &partition->totals);

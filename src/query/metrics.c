@@ -95,6 +95,43 @@ static void write_stages(const struct metric *metric, const struct figures *figu
     }
 }
 
+static void write_reasons(struct buffer *out, const struct metric *metric, const struct query_reason *reasons) {
+    for (size_t i = 0; i < QUERY_REASONS_MAX && reasons[i].reason != NULL; ++i) {
+        sample(out, metric, "reason", reasons[i].reason, reasons[i].count);
+    }
+}
+
+static void write_refused(const struct metric *metric, const struct figures *figures, struct buffer *out) {
+    write_reasons(out, metric, figures->status.refused);
+}
+
+static void write_ended(const struct metric *metric, const struct figures *figures, struct buffer *out) {
+    write_reasons(out, metric, figures->status.connections.ended);
+}
+
+/* The buckets are read one by one beside commits, so their sum is the count: a bucket is never above it. */
+static void write_commits(const struct metric *metric, const struct figures *figures, struct buffer *out) {
+    static const uint64_t bounds_us[] = QUERY_COMMIT_BOUNDS_US;
+    const struct query_status *status = &figures->status;
+    uint64_t count = 0;
+    for (size_t i = 0; i < QUERY_COMMIT_BUCKETS; ++i) {
+        count += status->commits[i];
+        if (i + 1 < QUERY_COMMIT_BUCKETS) {
+            buffer_printf(out, "%s_bucket{le=\"%" PRIu64 ".%06" PRIu64 "\"} %" PRIu64 "\n", metric->name,
+                          bounds_us[i] / 1000000, bounds_us[i] % 1000000, count);
+        } else {
+            buffer_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric->name, count);
+        }
+    }
+    buffer_printf(out, "%s_sum %.9f\n%s_count %" PRIu64 "\n", metric->name, (double)status->commits_ns / 1e9, metric->name,
+                  count);
+}
+
+static void write_window_from(const struct metric *metric, const struct figures *figures, struct buffer *out) {
+    if (figures->usage.window_minutes == 0) return;
+    buffer_printf(out, "%s %" PRId64 "\n", metric->name, minute_start(figures->usage.window_from).ms / SECOND_MS);
+}
+
 static void write_uptime(const struct metric *metric, const struct figures *figures, struct buffer *out) {
     buffer_printf(out, "%s %.3f\n", metric->name, figures->status.uptime_seconds);
 }
@@ -118,6 +155,16 @@ static const struct metric metrics[] = {
     {"tally_stage_cpu_seconds_total", "counter", "stage", "CPU time used by each stage.", .write = write_stages},
     {"tally_requests_total", "counter", "", "HTTP requests since the start.", AT(status.requests)},
     {"tally_queries_total", "counter", "", "Questions answered since the start.", AT(status.queries)},
+    {"tally_intake_refused_total", "counter", "reason",
+     "Requests with clicks that were answered 503, since the start. The reasons are those of the event `refusing` in the "
+     "log.",
+     .write = write_refused},
+    {"tally_connections", "gauge", "", "HTTP connections that are open.", AT(status.connections.open)},
+    {"tally_connections_accepted_total", "counter", "", "HTTP connections since the start.",
+     AT(status.connections.accepted)},
+    {"tally_connections_ended_total", "counter", "reason",
+     "HTTP connections that the server ended, or that were lost in the middle of a request, since the start.",
+     .write = write_ended},
 
     {"tally_lines_received_total", "counter", "", "Lines received, over the whole journal: accepted and rejected.",
      AT(status.totals.received)},
@@ -152,6 +199,8 @@ static const struct metric metrics[] = {
     {"tally_journal_records_total", "counter", "", "Records of the journal.", AT(status.totals.records)},
     {"tally_journal_bytes_total", "counter", "", "Bytes of the journal.", AT(status.totals.bytes)},
     {"tally_journal_syncs_total", "counter", "", "Times the journal was synced to the disk.", AT(status.totals.syncs)},
+    {"tally_commit_seconds", "histogram", "le",
+     "How long commits took, from the first byte written to the end of the sync, since the start.", .write = write_commits},
     {"tally_journal_segments", "gauge", "", "Segment files of the journal.", AT(status.totals.segments)},
     {"tally_journal_torn_bytes", "gauge", "", "Bytes of a torn tail that recovery put aside.", AT(status.totals.torn_bytes)},
 
@@ -162,6 +211,13 @@ static const struct metric metrics[] = {
     {"tally_dedup_bytes_max", "gauge", "", "Bound of that memory.", AT(status.dedup.bytes_max)},
     {"tally_ads", "gauge", "", "Distinct ads.", AT(status.ads)},
     {"tally_ads_bytes", "gauge", "", "Memory of the ad dictionary.", AT(status.ads_bytes)},
+    {"tally_window_bytes", "gauge", "", "Memory of the last 25 hours by ad.", AT(usage.window_bytes)},
+    {"tally_window_bytes_max", "gauge", "", "Bound of that memory.", AT(usage.window_bytes_max)},
+    {"tally_window_minutes", "gauge", "", "Minutes in it.", AT(usage.window_minutes)},
+    {"tally_window_vectors", "gauge", "", "Cumulative vectors in it.", AT(usage.window_vectors)},
+    {"tally_window_from_timestamp_seconds", "gauge", "", "Questions from this minute on are answered from memory.",
+     .write = write_window_from},
+    {"tally_cells_bytes", "gauge", "", "Memory of counters that are not yet in the store.", AT(usage.cells_bytes)},
     {"tally_rules_number", "gauge", "", "Number of the counting rules in force.", AT(rules_number)},
 };
 enum { METRICS = sizeof metrics / sizeof metrics[0] };

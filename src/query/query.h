@@ -5,6 +5,26 @@
 #include "seam/requests.h"
 #include "view/view.h"
 
+enum {
+    QUERY_REASONS_MAX = 12,
+    QUERY_COMMIT_BUCKETS = 13, /* the last one has no bound */
+};
+/* Upper bounds of the buckets into which commits are counted by how long they took. */
+#define QUERY_COMMIT_BOUNDS_US                                                                                              \
+    { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000 }
+
+/* How often something happened for this reason. */
+struct query_reason {
+    const char *reason; /* static, snake_case; NULL ends a list */
+    uint64_t count;
+};
+
+/* The transport's connections. */
+struct query_connections {
+    uint64_t open, accepted;
+    struct query_reason ended[QUERY_REASONS_MAX]; /* by the server or by accident, not in order by the peer */
+};
+
 /* What /v1/status and /metrics tell beside the view; a plain value, gathered by the node just before. `totals` is read after
  * the view's lock was taken, so accepted >= what the view has seen. */
 struct query_status {
@@ -24,6 +44,9 @@ struct query_status {
     uint64_t checkpoints, requests, queries;
     double uptime_seconds;
     uint64_t resident_bytes;
+    struct query_reason refused[QUERY_REASONS_MAX]; /* requests with clicks answered 503 */
+    uint64_t commits[QUERY_COMMIT_BUCKETS], commits_ns;
+    struct query_connections connections;
 };
 
 /* Appends one server-sent event `status`: the members of /v1/status at this moment, `now` and `clicks_per_second`. `view` is

@@ -62,6 +62,27 @@ static void append_partition(struct buffer *out, const struct figures *figures, 
     buffer_append_text(out, "}");
 }
 
+static void append_minute_or_null(struct buffer *out, const char *name, bool known, struct minute minute) {
+    buffer_printf(out, ",\"%s\":", name);
+    append_time(out, known ? minute_start(minute) : EVENT_TIME_NONE);
+}
+
+/* Everything that grows with the clicks, with its bound where it has one of its own (I10). */
+static void append_memory(struct buffer *out, const struct figures *figures) {
+    const struct view_usage *usage = &figures->usage;
+    const struct query_status *status = &figures->status;
+    buffer_printf(out, ",\"memory\":{\"resident_bytes\":%" PRIu64, status->resident_bytes);
+    append_member(out, "dedup_bytes", status->dedup.bytes);
+    append_member(out, "dedup_bytes_max", status->dedup.bytes_max);
+    append_member(out, "window_bytes", usage->window_bytes);
+    append_member(out, "window_bytes_max", usage->window_bytes_max);
+    append_member(out, "window_minutes", usage->window_minutes);
+    append_minute_or_null(out, "window_from", usage->window_minutes > 0, usage->window_from);
+    append_member(out, "cells_bytes", usage->cells_bytes);
+    append_member(out, "ads_bytes", status->ads_bytes);
+    buffer_append_text(out, "}");
+}
+
 static void append_node(struct buffer *out, const struct figures *figures) {
     const struct query_status *status = &figures->status;
     buffer_append_text(out, ",\"phase\":");
@@ -97,13 +118,18 @@ void answer_status(const struct view *view, const struct query_status *status, c
     json_append_string(&body, bytes_of_text(compiler_text()));
     buffer_append_text(&body, "},\"watermark\":");
     append_time(&body, view_watermark(view));
-    append_member(&body, "version", figures.version);
+    /* A replay passes through cuts that were published long ago: a version must not be seen to go back. */
+    if (strcmp(status->phase, "replaying") == 0)
+        buffer_append_text(&body, ",\"version\":null");
+    else
+        append_member(&body, "version", figures.version);
     append_rules(&body, &status->rules);
     append_totals(&body, &figures);
     buffer_append_text(&body, ",\"partitions\":[");
     for (uint32_t i = 0; i < view_partition_count(view); ++i) append_partition(&body, &figures, i);
     buffer_append_text(&body, "]");
     append_node(&body, &figures);
+    append_memory(&body, &figures);
     buffer_append_text(&body, "}\n");
     *reply = (struct reply){.http_status = 200, .content_type = "application/json", .body = body, .body_file = -1};
 }

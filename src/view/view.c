@@ -106,7 +106,7 @@ void view_note_minute(struct view *view, struct minute minute) {
 
 static void load_ad(void *context, uint32_t index, struct bytes ad_id) {
     struct view *view = context;
-    uint32_t given = ads_index(view->ads, ad_id, ads_hash(ad_id));
+    uint32_t given = ads_index(view->ads, ad_id, ads_hash(view->ads, ad_id));
     CHECKF(given == index, "the store gives ad %u where the dictionary has %u", index, given);
 }
 

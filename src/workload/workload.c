@@ -20,6 +20,7 @@ struct workload {
     struct random_sequence sequence;
     struct zipf ad_ranks;
     struct workload_totals totals;
+    struct workload_click last;
     uint64_t recent_made; /* different clicks so far; the last WORKLOAD_RECENT of them are in `recent` */
     struct made_click recent[WORKLOAD_RECENT];
     uint8_t country_of[1024]; /* a hash of the user -> a country, the first of the list more often than the last */
@@ -78,6 +79,11 @@ struct workload_totals workload_totals(const struct workload *workload) {
     return workload->totals;
 }
 
+struct workload_click workload_last(const struct workload *workload) {
+    CHECK(workload->totals.lines > 0);
+    return workload->last;
+}
+
 /* --- what a click is --- */
 
 /* Home address and country follow from the user, but for the last octet: a user has four addresses there. */
@@ -92,7 +98,7 @@ static void place_user(const struct workload *workload, struct made_click *click
     click->country = workload->country_of[mixed >> 16 & 1023];
 }
 
-static struct made_click next_click(struct workload *workload, struct wall_time now) {
+static struct made_click choose_click(struct workload *workload, struct wall_time now) {
     const struct workload_options *options = &workload->options;
     struct random_sequence *sequence = &workload->sequence;
     CHECK(now.ms >= options->late_ms_max && now.ms >= options->delay_ms_max);
@@ -117,6 +123,14 @@ static struct made_click next_click(struct workload *workload, struct wall_time 
     CHECK(click.ad >= 1 && click.ad <= options->ads);
     CHECK(click.time_ms <= now.ms && click.time_ms >= 0);
     workload->recent[workload->recent_made++ % WORKLOAD_RECENT] = click;
+    return click;
+}
+
+static struct made_click next_click(struct workload *workload, struct wall_time now) {
+    uint64_t duplicates = workload->totals.duplicates;
+    struct made_click click = choose_click(workload, now);
+    workload->last = (struct workload_click){
+        .ad = click.ad, .time_ms = click.time_ms, .duplicate = workload->totals.duplicates > duplicates};
     return click;
 }
 

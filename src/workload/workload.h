@@ -44,3 +44,11 @@ void workload_next_json(struct workload *workload, struct wall_time now, struct 
 void workload_next_log_line(struct workload *workload, struct wall_time now, struct buffer *out);
 
 struct workload_totals workload_totals(const struct workload *workload);
+
+/* What the line made last says, for whoever wants to count by himself what a server must count. */
+struct workload_click {
+    uint32_t ad;
+    int64_t time_ms;
+    bool duplicate; /* the same line was made before */
+};
+struct workload_click workload_last(const struct workload *workload);

@@ -114,12 +114,17 @@ class Server:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
+    def events(self, name=None):
+        """What it logged: all, or those of one name. A line that is not whole yet is left for later; others may stand
+        between (a sanitizer's)."""
+        lines = [line for line in self.log().splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n")]
+        return [event for event in map(json.loads, lines) if name in (None, event["event"])]
+
     def listening(self):
         assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.log()}"
-        for line in self.log().splitlines(keepends=True):
-            if line.startswith("tally: listening on ") and line.endswith("\n"):
-                self.url = line.split()[-1]
-                self.port_now = int(self.url.rsplit(":", 1)[1])
+        for event in self.events("listening"):
+            self.url = event["url"]
+            self.port_now = int(self.url.rsplit(":", 1)[1])
         return self.url is not None
 
     def is_ready(self):

@@ -61,8 +61,8 @@ def send_until_refused(server, batches, size=BATCH):
 
 def assert_stopped_with(server, *words):
     assert server.exit_code() == 1, server.log()
-    last = server.log().rstrip().splitlines()[-1]
-    assert last.startswith("tally: ") and any(word in last for word in words), server.log()
+    last = server.events()[-1]
+    assert last["event"] == "failed" and any(word in last["message"] for word in words), server.log()
 
 
 def assert_all_there(server, acknowledged, size=BATCH):

@@ -16,7 +16,7 @@ static struct bytes numbered_id(uint64_t number, char text[64]) {
 }
 
 static uint32_t add(struct ads *ads, struct bytes id) {
-    uint64_t hash = ads_hash(id);
+    uint64_t hash = ads_hash(ads, id);
     ads_prefetch(ads, hash);
     ads_prefetch_id(ads, hash);
     return ads_index(ads, id, hash);
@@ -24,7 +24,7 @@ static uint32_t add(struct ads *ads, struct bytes id) {
 
 static void indexes_are_dense_and_in_the_order_of_first_use(void **state) {
     (void)state;
-    struct ads *ads = ads_create();
+    struct ads *ads = ads_create(1);
     assert_int_equal(add(ads, BYTES_LITERAL("b")), 0);
     assert_int_equal(add(ads, BYTES_LITERAL("a")), 1);
     assert_int_equal(add(ads, BYTES_LITERAL("b")), 0);
@@ -36,7 +36,7 @@ static void indexes_are_dense_and_in_the_order_of_first_use(void **state) {
 
 static void an_unused_id_is_not_found(void **state) {
     (void)state;
-    struct ads *ads = ads_create();
+    struct ads *ads = ads_create(1);
     uint32_t index = 77;
     assert_false(ads_find(ads, BYTES_LITERAL("ad001"), &index));
     (void)add(ads, BYTES_LITERAL("ad001"));
@@ -51,7 +51,7 @@ static void an_unused_id_is_not_found(void **state) {
 
 static void ids_of_any_length_and_bytes_come_back(void **state) {
     (void)state;
-    struct ads *ads = ads_create();
+    struct ads *ads = ads_create(1);
     struct random_sequence random = {5};
     uint8_t ids[ID_BYTES_MAX][ID_BYTES_MAX];
     for (size_t len = 1; len <= ID_BYTES_MAX; ++len) {
@@ -67,7 +67,7 @@ static void ids_of_any_length_and_bytes_come_back(void **state) {
 static void views_stay_where_they_are_while_the_dictionary_grows(void **state) {
     (void)state;
     enum { ADS = 300 * 1000 };
-    struct ads *ads = ads_create();
+    struct ads *ads = ads_create(1);
     char text[64];
     uint64_t memory_before = ads_memory_bytes(ads);
     assert_true(memory_before < 200000);

@@ -37,7 +37,7 @@ static void *work(void *context) {
     for (uint32_t i = 0; i < ADS; ++i, number = (number + step) % ADS) {
         char text[64];
         struct bytes id = numbered_id(number, text);
-        worker->index_of[number] = ads_index(worker->ads, id, ads_hash(id));
+        worker->index_of[number] = ads_index(worker->ads, id, ads_hash(worker->ads, id));
         if (!bytes_equal(ads_id(worker->ads, worker->index_of[number]), id)) ++worker->wrong;
 
         struct bytes other = numbered_id(random_sequence_below(&random, ADS), text);
@@ -53,7 +53,7 @@ static void *work(void *context) {
 
 static void threads_that_add_the_same_ids_agree_on_every_index(void **state) {
     (void)state;
-    struct ads *ads = ads_create();
+    struct ads *ads = ads_create(1);
     struct worker workers[THREADS];
     for (uint32_t i = 0; i < THREADS; ++i) {
         workers[i] =

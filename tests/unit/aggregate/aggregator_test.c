@@ -35,7 +35,7 @@ static void begin(struct bench *bench) {
     *bench = (struct bench){0};
     struct aggregator_checkpoint nothing = {0};
     fake_log_open(&bench->log, &one_partition);
-    bench->ads = ads_create();
+    bench->ads = ads_create(1);
     bench->aggregator = aggregator_create(0, MEMORY, bench->ads, &nothing, NULL);
     step(bench, journal_record_hold(bench->log.rules));
 }

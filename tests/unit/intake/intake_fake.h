@@ -100,13 +100,19 @@ static void fake_fini(struct fake *fake) {
     intake_pool_destroy(fake->context.pool);
 }
 
-static struct intake_session *fake_begin(struct fake *fake, const char *type, const char *query) {
+static inline struct intake_session *fake_begin_encoded(struct fake *fake, const char *type, const char *encoding,
+                                                        const char *query) {
     fake_forget_reply(fake);
     struct request_head head = {.method = BYTES_LITERAL("POST"),
                                 .path = BYTES_LITERAL("/v1/clicks"),
                                 .query = bytes_of_text(query),
-                                .content_type = bytes_of_text(type)};
+                                .content_type = bytes_of_text(type),
+                                .content_encoding = bytes_of_text(encoding)};
     return intake_begin(&fake->context, &head, fake, &fake->reply);
+}
+
+static inline struct intake_session *fake_begin(struct fake *fake, const char *type, const char *query) {
+    return fake_begin_encoded(fake, type, "", query);
 }
 
 /* From a copy that ends exactly where the bytes end, so that a read past them is seen. */

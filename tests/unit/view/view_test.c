@@ -24,7 +24,7 @@ struct bench {
 static void open_view(struct bench *bench) {
     static const uint8_t uuid[16] = {1};
     bench->kv = fake_kv_table(bench->fake);
-    bench->ads = ads_create();
+    bench->ads = ads_create(1);
     assert_int_equal(store_open(&bench->kv, uuid, PARTITIONS, &bench->store, NULL), STATUS_OK);
     bench->view = view_create(bench->store, &bench->kv, bench->ads, PARTITIONS, 1 << 24);
     assert_int_equal(view_load(bench->view, NULL), STATUS_OK);
@@ -59,7 +59,7 @@ static void apply(struct bench *bench, uint32_t partition, const char *ad, uint3
     partial.watermark.s = event_time_minus(partial.watermark.w, HOUR_MS);
     partial.increments = calloc(count, sizeof *partial.increments);
     for (size_t i = 0; i < count; i++)
-        partial.increments[i] = (struct increment){{minute}, ads_index(bench->ads, id, ads_hash(id)), {(uint16_t)(i % 3)}};
+        partial.increments[i] = (struct increment){{minute}, ads_index(bench->ads, id, ads_hash(bench->ads, id)), {(uint16_t)(i % 3)}};
     bench->totals[partition].counted += count;
     partial.totals = bench->totals[partition];
     view_apply(bench->view, &partial);
