@@ -3,7 +3,7 @@ import { adCount, exact, series } from "/assets/api.js";
 import { RANGE_MS } from "/assets/address.js";
 import { Chart, colour } from "/assets/chart.js";
 import { byId, say, setHidden, setText } from "/assets/dom.js";
-import { bucket, count, minute, parseTime, rfc3339, STEP_MS } from "/assets/format.js";
+import { bucket, clicks, count, minute, parseTime, rfc3339, STEP_MS } from "/assets/format.js";
 import { Table } from "/assets/table.js";
 
 // The minutes, hours or days [from, to) that the view asks for; a range like "6h" ends with the step that holds the newest
@@ -113,7 +113,7 @@ export class Ad {
     this.points = pointsOf(answer);
     setHidden(byId("ad-body"), false);
     const range = `${minute(parseTime(total.from))} to ${minute(parseTime(total.to))} UTC`;
-    const when = `${count(exact(total.count))} clicks, ${range}, ${total.state}`;
+    const when = `${clicks(exact(total.count))}, ${range}, ${total.state}`;
     setText(byId("ad-when"), when);
     this.table.setCaption(`Clicks of ${view.ad} by ${answer.step}, the newest first: ${when}`);
     this.table.set(this.points.toReversed());
@@ -158,7 +158,7 @@ export class Ad {
 
   read(index) {
     const point = index < 0 ? undefined : this.points[Math.min(index, this.points.length - 1)];
-    const text = point === undefined ? "\u00a0" : `${bucket(point.at, this.step)} UTC: ${count(point.count)} clicks, ${point.state}`;
+    const text = point === undefined ? "\u00a0" : `${bucket(point.at, this.step)} UTC: ${clicks(point.count)}, ${point.state}`;
     setText(byId("ad-readout"), text);
   }
 }

@@ -1,6 +1,8 @@
 // chart.js: the one place that knows the chart library (dygraphs, a classic script that leaves `Dygraph` behind).
 import { compact } from "/assets/format.js";
 
+const HIGHEST_MIN = 4; // of the y axis: a single click is not drawn as a tower
+
 // Its legend writes a style attribute, which the content security policy forbids; each panel has a readout of its own.
 Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
 
@@ -17,8 +19,8 @@ export function colour(name) {
 }
 
 // Whole numbers only: half a click is not counted.
-function wholeLabel(value) {
-  return Number.isInteger(value) ? compact(value) : "";
+function wholeTicks(...given) {
+  return Dygraph.numericTicks(...given).filter((tick) => Number.isInteger(tick.v));
 }
 
 // The library's own model without touch, which would keep a finger from scrolling the page over a chart.
@@ -52,7 +54,7 @@ export class Chart {
       yRangePad: 0,
       axes: {
         x: { axisLabelWidth: 64, pixelsPerLabel: 80, drawGrid: false },
-        y: { axisLabelWidth: 46, pixelsPerLabel: 36, axisLabelFormatter: wholeLabel },
+        y: { axisLabelWidth: 46, pixelsPerLabel: 36, axisLabelFormatter: compact, ticker: wholeTicks },
       },
       interactionModel: onZoom === null ? {} : mouseModel(),
       highlightCallback: (event, x, points, row) => onPoint(row),
@@ -77,7 +79,7 @@ export class Chart {
 
   valueRange() {
     const highest = this.rows.reduce((max, row) => Math.max(max, row[1] ?? 0), 0);
-    return [0, highest === 0 ? 1 : highest * 1.12];
+    return [0, Math.max(HIGHEST_MIN, highest * 1.12)];
   }
 
   colours() {

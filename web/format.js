@@ -9,6 +9,10 @@ export function count(value) {
   return grouped.format(value);
 }
 
+export function clicks(value) {
+  return `${count(value)} ${value === 1n || value === 1 ? "click" : "clicks"}`;
+}
+
 // For axes, where room is short and nobody copies from.
 export function compact(value) {
   return short.format(value);

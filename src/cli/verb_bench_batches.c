@@ -84,7 +84,7 @@ enum status bench_send_file(const struct bench_options *options, const char *url
     char name[BENCH_PATH_BYTES];
     snprintf(name, sizeof name, "%s", path);
     char *const names[] = {name};
-    struct line_source *lines = line_source_create(names, 1, (uint32_t)options->batch_lines);
+    struct line_source *lines = line_source_create(names, 1, (uint32_t)options->batch_lines, NULL);
     const struct sender_options sender_options = {
         .url = url, .connections = (unsigned)options->connections, .give_up_ms = MINUTE_MS};
     const struct sender_source source = {.self = lines, .next = line_source_next};

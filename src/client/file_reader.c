@@ -56,6 +56,10 @@ const char *file_reader_name(const struct file_reader *reader) {
     return reader->name;
 }
 
+bool file_reader_is_regular(const struct file_reader *reader) {
+    return reader->regular;
+}
+
 int file_reader_fd(const struct file_reader *reader) {
     return reader->fd;
 }
@@ -85,7 +89,7 @@ static enum status read_raw(struct file_reader *reader, uint8_t *out, size_t roo
 /* Refills an empty `input`, behind what of the first bytes stands in it already while the kind is not told. */
 static enum status fill_input(struct file_reader *reader, struct failure *failure) {
     size_t kept = reader->told ? 0 : reader->input.len, got;
-    CHECK(kept < MAGIC_BYTES && (reader->told ? reader->input.len == 0 : true));
+    CHECK(kept < MAGIC_BYTES && (!reader->told || reader->input.len == 0));
     enum status status = read_raw(reader, reader->raw + kept, RAW_BYTES - kept, &got, failure);
     reader->input = (struct bytes){reader->raw, kept + got};
     return status;

@@ -22,6 +22,7 @@ enum status file_reader_read(struct file_reader *reader, uint8_t *out, size_t ro
 enum status file_reader_skip(struct file_reader *reader, uint64_t offset, struct failure *failure) MUST_USE;
 
 const char *file_reader_name(const struct file_reader *reader); /* "standard input" for "-" */
+bool file_reader_is_regular(const struct file_reader *reader);
 int file_reader_fd(const struct file_reader *reader);
 /* As it is on the disk, compressed or not: how far reading has come. */
 uint64_t file_reader_raw_bytes(const struct file_reader *reader);

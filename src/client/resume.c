@@ -136,7 +136,7 @@ static struct place *place_of(struct resume *resume, size_t file) {
     for (size_t i = resume->place_count; i-- > 0;) { /* this run's are the last ones */
         if (resume->places[i].of_run && resume->places[i].file == file) return &resume->places[i];
     }
-    CHECKF(false, "file %zu was never begun", file);
+    return NULL;
 }
 
 static void take_out(struct resume *resume, size_t index) {
@@ -176,18 +176,20 @@ void resume_begin(struct resume *resume, size_t file, int fd, const char *name, 
 
 void resume_restart(struct resume *resume, size_t file) {
     struct place *place = place_of(resume, file);
+    CHECK(place != NULL);
     place->offset = place->lines = 0;
 }
 
 void resume_note(struct resume *resume, const struct sender_batch *batch) {
     CHECK(batch->end_offset >= batch->begin_offset);
+    struct place *place = place_of(resume, batch->file_index);
+    if (place == NULL) return; /* a pipe */
     if (resume->island_count == resume->island_room) {
         resume->island_room = resume->island_room * 2 + 16;
         resume->islands = memory_resize(resume->islands, resume->island_room * sizeof *resume->islands);
     }
     resume->islands[resume->island_count++] =
         (struct island){batch->file_index, batch->begin_offset, batch->end_offset, batch->end_line};
-    struct place *place = place_of(resume, batch->file_index);
     for (size_t i = 0; i < resume->island_count;) {
         struct island island = resume->islands[i];
         if (island.file != batch->file_index || island.begin != place->offset) {

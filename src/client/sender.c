@@ -42,6 +42,7 @@ struct sender {
     bool in_trouble;
     int64_t next_notice_ms; /* the observer hears no more of trouble before */
     struct failure last_trouble;
+    struct failure source_failure; /* set: source_ended too */
     struct failure fatal; /* set: nothing new is started, what flies is let land */
     struct random_sequence jitter;
     char path[PATH_BYTES];
@@ -113,8 +114,41 @@ static void rest(struct sender *sender, struct sender_slot *slot, unsigned retry
     sender->next_notice_ms = timing_now_ms() + NOTICE_MS_MIN;
 }
 
+/* The lines of a body, found one after the other: the server lists them in ascending order. */
+struct line_finder {
+    struct bytes body;
+    uint64_t line; /* from 1, which begins at `at` */
+    size_t at;
+};
+
+static struct bytes find_line(struct line_finder *finder, uint64_t line) {
+    if (line < finder->line) *finder = (struct line_finder){.body = finder->body, .line = 1};
+    for (;;) {
+        const uint8_t *from = finder->body.at + finder->at;
+        size_t left = finder->body.len - finder->at;
+        const uint8_t *end = left > 0 ? memchr(from, '\n', left) : NULL;
+        size_t len = end != NULL ? (size_t)(end - from) : left;
+        if (finder->line == line || end == NULL) return (struct bytes){from, finder->line == line ? len : 0};
+        finder->at += len + 1;
+        finder->line++;
+    }
+}
+
+static void report_by_code(struct sender *sender, const struct json *json) {
+    if (sender->observer.rejected_by == NULL) return;
+    const char *code;
+    for (size_t i = 0; (code = json_member(json, "errors_by_code", i)) != NULL; i++) {
+        char path[128];
+        uint64_t count = 0;
+        snprintf(path, sizeof path, "errors_by_code/%.64s", code);
+        if (json_u64(json, path, &count)) sender->observer.rejected_by(sender->observer.self, code, count);
+    }
+}
+
 static void report_rejects(struct sender *sender, const struct sender_batch *batch, const struct json *json) {
+    report_by_code(sender, json);
     if (sender->observer.rejected == NULL) return;
+    struct line_finder finder = {.body = buffer_view(&batch->body), .line = 1};
     size_t count = json_count(json, "errors");
     for (size_t i = 0; i < count; i++) {
         char path[64];
@@ -126,7 +160,7 @@ static void report_rejects(struct sender *sender, const struct sender_batch *bat
         snprintf(path, sizeof path, "errors/%zu/detail", i);
         const char *detail = json_text(json, path);
         struct sender_reject reject = {batch->file, batch->first_line + line - 1, code != NULL ? code : "",
-                                       detail != NULL ? detail : ""};
+                                       detail != NULL ? detail : "", find_line(&finder, line)};
         sender->observer.rejected(sender->observer.self, &reject);
     }
 }
@@ -204,7 +238,8 @@ static void fill_slots(struct sender *sender, int64_t now_ms) {
         if (slot->state == SLOT_RESTING && slot->rest_till_ms <= now_ms) launch(sender, slot);
         if (slot->state != SLOT_IDLE || source_quiet) continue;
         sender->pause = (struct sender_pause){.readable_fd = -1};
-        enum status status = sender->source.next(sender->source.self, &slot->batch, &sender->pause, &sender->fatal);
+        enum status status =
+            sender->source.next(sender->source.self, &slot->batch, &sender->pause, &sender->source_failure);
         switch (status) {
         case STATUS_OK:
             CHECK(slot->batch.line_count > 0 && slot->batch.body.len > 0);
@@ -218,7 +253,8 @@ static void fill_slots(struct sender *sender, int64_t now_ms) {
             sender->source_ended = source_quiet = true;
             break;
         default:
-            CHECK(sender->fatal.status == status);
+            CHECK(sender->source_failure.status == status);
+            sender->source_ended = source_quiet = true;
         }
     }
 }
@@ -249,7 +285,11 @@ enum status sender_step(struct sender *sender, int64_t timeout_ms, struct failur
         *failure = sender->fatal;
         return failure->status;
     }
-    if (sender->source_ended && sender->flying + sender->resting == 0) return STATUS_END;
+    if (sender->source_ended && sender->flying + sender->resting == 0) {
+        if (sender->source_failure.status == STATUS_OK) return STATUS_END;
+        *failure = sender->source_failure;
+        return failure->status;
+    }
     int readable_fd;
     int64_t wait_ms = sleep_ms(sender, timeout_ms, now_ms, &readable_fd);
     poster_wait(sender->poster, wait_ms, readable_fd);

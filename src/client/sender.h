@@ -20,6 +20,10 @@ struct sender_batch {
     const char *file;         /* for messages; outlives the sender */
     uint64_t first_line;      /* of the body in the file, counted from 1 */
     uint32_t line_count;
+    /* Where it stands in its source, for whoever keeps account of what was answered (resume.h); the sender does not look. A
+     * last line without its end is not in `end`: it may still grow. */
+    size_t file_index;
+    uint64_t begin_offset, end_offset, end_line;
 };
 
 /* When a source has nothing now: ask again when `readable_fd` (-1: none) has input, or at `until_ms` (monotonic). */
@@ -30,7 +34,8 @@ struct sender_pause {
 
 struct sender_source {
     void *self;
-    /* STATUS_OK: a batch; STATUS_AGAIN: `pause` is filled in; STATUS_END: there will be no more; else it failed. */
+    /* STATUS_OK: a batch; STATUS_AGAIN: `pause` is filled in; STATUS_END: there will be no more; else it failed, and what it
+     * gave before is still sent to its end. */
     enum status (*next)(void *self, struct sender_batch *batch, struct sender_pause *pause, struct failure *failure);
 };
 
@@ -40,11 +45,14 @@ struct sender_reject {
     uint64_t line; /* in the file, counted from 1 */
     const char *code;
     const char *detail;
+    struct bytes text; /* the line itself, without its end */
 };
 
 struct sender_observer {
     void *self;
     void (*rejected)(void *self, const struct sender_reject *reject);
+    /* How many lines of a batch were rejected for a code, also those that the server did not list one by one. */
+    void (*rejected_by)(void *self, const char *code, uint64_t count);
     /* A batch has its last answer. `took_us` is the time of its last attempt. */
     void (*acknowledged)(void *self, const struct sender_batch *batch, int64_t took_us);
     /* The sender has to wait; `reason` is one line. Called at most every 5 s. */

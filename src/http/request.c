@@ -101,7 +101,8 @@ static const char *header(struct http_request *request, const char *name) {
 static struct request_head request_head_of(struct http_request *request, const char *method) {
     const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     const char *encoding = header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
-    if (strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) method = MHD_HTTP_METHOD_GET;
+    request->is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    if (request->is_head) method = MHD_HTTP_METHOD_GET;
     size_t method_len = strlen(method), type_len = type == NULL ? 0 : strlen(type);
     size_t encoding_len = encoding == NULL ? 0 : strlen(encoding);
     uint8_t *copies = buffer_reserve(&request->head_copies, method_len + type_len + encoding_len);

@@ -82,6 +82,7 @@ struct http_request {
 
     /* --- the library's thread only --- */
     bool begun; /* the handler has been told */
+    bool is_head;
     bool body_wanted;
     bool ended; /* the body is whole, or refused */
     void *session;

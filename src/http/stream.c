@@ -94,8 +94,10 @@ static ssize_t take(void *opaque, uint64_t position, char *out, size_t room) {
 
 struct MHD_Response *http_stream_response(struct http_request *request) {
     CHECK(request->stream.on);
+    /* To a HEAD the library would send the end of a chunked body, which the peer would take for its next answer. */
     struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, take, request, NULL);
+        request->is_head ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+                         : MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, take, request, NULL);
     /* A proxy in front passes each event on as it comes (nginx). */
     if (response != NULL) (void)MHD_add_response_header(response, "X-Accel-Buffering", "no");
     return response;

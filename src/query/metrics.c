@@ -127,6 +127,11 @@ static void write_commits(const struct metric *metric, const struct figures *fig
                   count);
 }
 
+/* promtool wants base units: minutes are given in seconds. */
+static void write_window_seconds(const struct metric *metric, const struct figures *figures, struct buffer *out) {
+    buffer_printf(out, "%s %" PRIu64 "\n", metric->name, figures->usage.window_minutes * 60);
+}
+
 static void write_window_from(const struct metric *metric, const struct figures *figures, struct buffer *out) {
     if (figures->usage.window_minutes == 0) return;
     buffer_printf(out, "%s %" PRId64 "\n", metric->name, minute_start(figures->usage.window_from).ms / SECOND_MS);
@@ -213,7 +218,7 @@ static const struct metric metrics[] = {
     {"tally_ads_bytes", "gauge", "", "Memory of the ad dictionary.", AT(status.ads_bytes)},
     {"tally_window_bytes", "gauge", "", "Memory of the last 25 hours by ad.", AT(usage.window_bytes)},
     {"tally_window_bytes_max", "gauge", "", "Bound of that memory.", AT(usage.window_bytes_max)},
-    {"tally_window_minutes", "gauge", "", "Minutes in it.", AT(usage.window_minutes)},
+    {"tally_window_seconds", "gauge", "", "Event time that it holds, whole minutes.", .write = write_window_seconds},
     {"tally_window_vectors", "gauge", "", "Cumulative vectors in it.", AT(usage.window_vectors)},
     {"tally_window_from_timestamp_seconds", "gauge", "", "Questions from this minute on are answered from memory.",
      .write = write_window_from},

@@ -32,6 +32,7 @@ describe("the page", { timeout: 240_000 }, () => {
 
   const open = (view = "/", options = {}) => openPage(browser, server.url + view, options);
   const live = (page) => page.waitForSelector("html[data-server=live]");
+  const pick = (page, name, value) => page.click(`label:has(input[name=${name}][value="${value}"])`);
   const adText = (page) => page.textContent("#ad-when");
   const shown = (page, selector, text) => until(`${selector} shows ${text}`, async () => (await page.textContent(selector)).includes(text), 20);
 
@@ -81,8 +82,8 @@ describe("the page", { timeout: 240_000 }, () => {
     const same = (window) => until(`the ranking of ${window} minutes`, async () => JSON.stringify(await onPage()) === JSON.stringify(await ranking(window)), 30);
     await same(1440);
     assert.equal((await onPage()).length, Object.keys(CLICKS_OF).length);
-    assert.deepEqual((await onPage())[0], ["ad001", "1,300"]);
-    await page.click("text=5 min");
+    assert.equal((await onPage())[0][0], "ad001");
+    await pick(page, "window", "5");
     await same(5);
     assert.match(page.url(), /window=5(&|$)/);
     await page.fill("#window-minutes", "90");
@@ -118,7 +119,7 @@ describe("the page", { timeout: 240_000 }, () => {
     assert.equal(days.length, 7);
     assert.equal(days.at(-1)[2], "sealed");
     assert.equal(days.reduce((sum, [, n]) => sum + Number(n.replaceAll(",", "")), 0), 1200);
-    await page.click("#ad-form label:has(input[value=hour])");
+    await pick(page, "step", "hour");
     await until("hours", async () => (await rowsOf(page, "#ad-table")).length === 168);
     assert.match(page.url(), /step=hour&range=7d/);
     await close();
@@ -141,11 +142,11 @@ describe("the page", { timeout: 240_000 }, () => {
     await live(first.page);
     await first.page.fill("#ad-id", "ad004");
     await first.page.press("#ad-id", "Enter");
-    await first.page.click("#ad-form label:has(input[value=hour])");
-    await first.page.click("#ad-form label:has(input[value='24h'])");
-    await first.page.click("text=15 min");
+    await pick(first.page, "step", "hour");
+    await pick(first.page, "range", "24h");
+    await pick(first.page, "window", "15");
     await shown(first.page, "#ad-when", "1,000 clicks");
-    await first.page.click("#ad-form label:has(input[value=fixed])");
+    await pick(first.page, "range", "fixed");
     await until("a fixed range in the address", () => /from=.*&to=/.test(first.page.url()));
     await shown(first.page, "#ad-when", "1,000 clicks");
     const address = first.page.url();
@@ -159,6 +160,28 @@ describe("the page", { timeout: 240_000 }, () => {
     }
     await first.close();
     await second.close();
+  });
+
+  it("takes the range that is drawn with the mouse into the address, and gives the one before back", async () => {
+    const { page, close } = await open("/?ad=ad001&step=minute&range=6h");
+    await shown(page, "#ad-when", "1,300 clicks");
+    const box = await page.locator("#ad-chart").boundingBox();
+    const y = box.y + box.height / 2;
+    await page.mouse.move(box.x + box.width * 0.6, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.8, y, { steps: 5 });
+    await page.mouse.up();
+    await until("a fixed range in the address", () => /from=.*&to=/.test(page.url()));
+    const { searchParams } = new URL(page.url());
+    const minutes = (Date.parse(searchParams.get("to")) - Date.parse(searchParams.get("from"))) / 60_000;
+    assert.ok(minutes > 50 && minutes < 110, `${minutes} minutes`);
+    await until("its minutes", async () => (await rowsOf(page, "#ad-table")).length === minutes);
+    const { count } = await server.ask(`/v1/ads/ad001/aggregated_cnt?from=${searchParams.get("from")}&to=${searchParams.get("to")}`);
+    await shown(page, "#ad-when", `${grouped(count)} click`);
+    await page.locator("#ad-chart").dblclick();
+    await until("the six hours", async () => (await rowsOf(page, "#ad-table")).length === PRESET_RANGE_MINUTES);
+    assert.match(page.url(), /range=6h/);
+    await close();
   });
 
   it("says what it does not understand in an address, and what the server refuses", async () => {
@@ -231,7 +254,7 @@ describe("the page", { timeout: 240_000 }, () => {
     const before = (await server.settled()).totals.accepted;
     await server.send([{ ...sent.good[0], ad_id: "ad-new", event_id: "new 1", click_timestamp: Date.now() }]);
     await until("one more accepted", async () => (await rowsOf(page, "#totals-table"))[1][1] === grouped(before + 1), 20);
-    await shown(page, "#ad-when", "1 clicks");
+    await shown(page, "#ad-when", "1 click,");
     await close();
   });
 
@@ -263,7 +286,7 @@ describe("the page", { timeout: 240_000 }, () => {
     await page.focus("#ad-chart");
     await page.keyboard.press("ArrowLeft");
     await page.keyboard.press("ArrowLeft");
-    assert.match(await page.textContent("#ad-readout"), /\d{4}-\d\d-\d\d \d\d:\d\d UTC: [\d,]+ clicks, (open|closed)/);
+    assert.match(await page.textContent("#ad-readout"), /\d{4}-\d\d-\d\d \d\d:\d\d UTC: [\d,]+ clicks?, (open|closed)/);
     await page.focus("#top-table a");
     await page.focus("input[name=window]:checked");
     await page.keyboard.press("ArrowLeft");
@@ -313,7 +336,7 @@ describe("the page", { timeout: 240_000 }, () => {
         await picture(page, `10-ads-${colours}-${width}`);
         const back = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
         const other = colours === "light" ? "dark" : "light";
-        await page.click(`#theme label:has(input[value=${other}])`);
+        await pick(page, "theme", other);
         assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), back);
         await page.reload();
         assert.equal(await page.getAttribute("html", "data-theme"), other, "the choice is kept");

@@ -38,10 +38,11 @@ export class Server {
     const settings = ["--data", path.join(this.directory, "data"), "--listen", `127.0.0.1:${this.port}`, "--segment-size", "4MiB"];
     this.log = "";
     this.process = spawn(BINARY, ["serve", ...settings], { stdio: ["ignore", "ignore", "pipe"] });
+    this.process.on("error", (error) => { this.log += error.message; });
     this.process.stderr.on("data", (bytes) => { this.log += bytes; });
     this.url = await until("listening", () => {
-      if (this.process.exitCode !== null) throw new Error(this.log);
-      return /listening on (\S+)/.exec(this.log)?.[1];
+      if (this.process.exitCode !== null || this.process.pid === undefined) throw new Error(this.log);
+      return /"event":"listening","url":"([^"]+)"/.exec(this.log)?.[1];
     });
     this.port = Number(new URL(this.url).port); // the next start takes the same one
     await until("ready", async () => (await fetch(`${this.url}/readyz`)).ok);

@@ -128,20 +128,17 @@ static void those_that_rest_make_room_for_newcomers(void **state) {
     open_shop(&shop, MAX, 60);
     int resting[RESTING];
     for (int i = 0; i < RESTING; i++) resting[i] = shop_connect(&shop);
-    /* All of them come to their turn, though three times as many rest as there is room for; one may be told to try again. */
-    unsigned sold = 0;
-    for (int i = 0; i < 50; i++) {
+    /* One that wants something comes to its turn, though three times as many rest as there is room for: it waits in the
+     * kernel's queue or is told to try again meanwhile. */
+    for (bool sold = false; !sold;) {
         int fd = shop_connect(&shop);
         client_post(fd, "/", "", "x", 1);
         struct answer answer = client_read(fd, true);
         assert_true(answer.closed || answer.status == 200 || answer.status == 503);
-        if (!answer.closed && answer.status == 503)
-            assert_non_null(strstr((const char *)answer.body.at, "too-many-connections"));
-        sold += !answer.closed && answer.status == 200;
+        sold = !answer.closed && answer.status == 200;
         buffer_fini(&answer.body);
         close(fd);
     }
-    assert_true(sold > 0);
     assert_true(http_counters(shop.server).closed_for_room >= RESTING - MAX - MAX / 8 - 64);
     for (int i = 0; i < RESTING; i++) close(resting[i]);
     http_destroy(shop.server);
