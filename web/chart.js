@@ -23,10 +23,14 @@ function wholeTicks(...given) {
   return Dygraph.numericTicks(...given).filter((tick) => Number.isInteger(tick.v));
 }
 
-// The library's own model without touch, which would keep a finger from scrolling the page over a chart.
+// Of the library's own model only the drawing of a range with the mouse. Touch would keep a finger from scrolling the page
+// over a chart; panning and resetting would show what the address does not say.
 function mouseModel() {
-  const { mousedown, dblclick, willDestroyContextMyself, ...rest } = Dygraph.defaultInteractionModel;
-  return { mousedown, dblclick, willDestroyContextMyself, mouseup: rest.mouseup, mousemove: rest.mousemove };
+  const draw = Dygraph.defaultInteractionModel.mousedown;
+  return {
+    mousedown: (event, dygraph, context) => { if (!event.shiftKey && !event.altKey) draw(event, dygraph, context); },
+    willDestroyContextMyself: true,
+  };
 }
 
 // One line of whole numbers over time. Rows: [ms, number], ascending. A number on a chart may be rounded above 2^53, where no

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 
@@ -22,6 +23,16 @@ void *memory_allocate(size_t size) {
 void *memory_allocate_zeroed(size_t count, size_t size) {
     void *at = calloc(count == 0 ? 1 : count, size == 0 ? 1 : size);
     CHECKF(at != NULL, "out of memory for %zu x %zu bytes", count, size);
+    return at;
+}
+
+void *memory_allocate_large(size_t size) {
+    enum { HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
+    if (size < HUGE_PAGE_BYTES) return memory_allocate(size);
+    size_t rounded = (size + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+    void *at = aligned_alloc(HUGE_PAGE_BYTES, rounded);
+    CHECKF(at != NULL, "out of memory for %zu bytes", rounded);
+    (void)madvise(at, rounded, MADV_HUGEPAGE); /* advice: without it, it is only slower */
     return at;
 }
 

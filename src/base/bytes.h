@@ -56,3 +56,5 @@ static inline void buffer_clear(struct buffer *buffer) {
 void *memory_allocate(size_t size);
 void *memory_allocate_zeroed(size_t count, size_t size);
 void *memory_resize(void *at, size_t size);
+/* For arrays that are walked from end to end: on huge pages where the size is worth it. Freed with free; may be resized. */
+void *memory_allocate_large(size_t size);

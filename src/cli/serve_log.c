@@ -239,6 +239,10 @@ const char *serve_log_advice(enum status status) {
     case STATUS_CORRUPT:
         return "copy the data directory before anything else; then a damaged store/ is removed and is rebuilt from the "
                "journal, and a damaged segment of journal/ is put back from a copy: docs/operations.md, Damage";
+    case STATUS_BAD_CONFIG:
+        return "change the setting that is named, or give another data directory with --data; a store/ of another version "
+               "or "
+               "journal may be removed: it is rebuilt from the journal";
     case STATUS_UNSUPPORTED:
         return "start it with the version of tally that wrote the data directory, or give another data directory";
     default:

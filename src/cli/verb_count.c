@@ -33,8 +33,13 @@ static void print_count(const struct json *answer) {
     table_fini(&table);
 }
 
+static const struct answer_column columns[] = {{"ad_id", "ad_id"},         {"from", "from"},      {"to", "to"},
+                                               {"count", "count"},         {"state", "state"},    {"filter_id", "filter_id"},
+                                               {"watermark", "watermark"}, {"version", "version"}};
+static const struct answer_shape shape = {
+    .columns = columns, .column_count = sizeof columns / sizeof columns[0], .print_text = print_count};
+
 int verb_count(int argc, char **argv) {
-    static const char *const formats[] = {"text", "json", NULL};
     struct config config;
     const char *from = NULL, *to = NULL, *last = NULL, *filter = NULL, *format = "text";
     const struct cli_flag flags[] = {
@@ -42,11 +47,7 @@ int verb_count(int argc, char **argv) {
         {.name = "to", .argument = "TIME", .help = "the minute after the last", .to_text = &to},
         {.name = "last", .argument = "MINUTES", .help = "so many minutes up to the last closed one", .to_text = &last},
         {.name = "filter", .argument = "ID", .help = "only clicks of this stored filter", .to_text = &filter},
-        {.name = "format",
-         .argument = "text|json",
-         .help = "how to print the answer",
-         .to_text = &format,
-         .choices = formats},
+        ANSWER_FORMAT_FLAG(&format),
     };
     const struct cli_usage usage = {.verb = "count",
                                     .summary =
@@ -68,7 +69,7 @@ int verb_count(int argc, char **argv) {
     api_parameter(&path, "to", to);
     api_parameter(&path, "last", last);
     api_parameter(&path, "filter", filter);
-    exit_code = ask(config.client_url, buffer_view(&path), strcmp(format, "json") == 0, print_count);
+    exit_code = ask(config.client_url, buffer_view(&path), answer_format_of(format), &shape);
     buffer_fini(&path);
     return exit_code;
 }

@@ -47,9 +47,12 @@ static void greet(const struct demo *demo) {
            demo->temporary ? " (removed at the end)" : "");
     printf("It gets %" PRIu64 " made-up clicks a second on 2 million ads: 2%% duplicates, 1%% up to an hour late. Try:\n\n",
            demo->rate);
+    printf("  %s                                   the page, in a browser\n", url);
+    printf("  tally top --live --url %s            the first ten, again and again\n", url);
+    printf("  tally count ad0000001 --last 5 --url %s\n", url);
+    printf("  tally send YOUR.log --url %s         your own clicks: NDJSON or log lines, .gz and .zst too\n\n", url);
     printf("  curl -s '%s/v1/status'\n", url);
     printf("  curl -s '%s/v1/ads/popular_ads?count=10&window=5'\n", url);
-    printf("  curl -s '%s/v1/ads/ad0000001/aggregated_cnt?last=5'\n", url);
     printf("  curl -s '%s/metrics'\n\n", url);
     printf("Ctrl-C stops it and counts everything a second time.\n\n");
     fflush(stdout);

@@ -1,121 +1,154 @@
 /* `tally send`: files of clicks to a server. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/send_files.h"
+#include "cli/send_report.h"
 #include "cli/verbs.h"
-#include "client/json.h"
+#include "client/interrupts.h"
 #include "client/line_source.h"
-#include "client/sender.h"
-#include "client/table.h"
+#include "client/resume.h"
 #include "client/timing.h"
 
-enum { REJECTS_SHOWN = 10, PROGRESS_MS = 1000 };
+enum { STEP_MS = 200, SAVE_MS = 1000 };
 
-struct send_report {
-    FILE *rejects_file; /* NULL: not asked for */
-    const char *rejects_name;
-    uint64_t rejects_listed;
-    bool progress_shown; /* a line without its end stands on the terminal */
+struct send {
+    const char *resume_name; /* NULL: not asked for */
+    struct send_report report;
+    struct send_files files;
+    struct resume *resume;
+    struct line_source *lines;
+    struct sender *sender;
+    struct interrupts interrupts;
 };
 
-static void end_progress(struct send_report *report) {
-    if (report->progress_shown) fputs("\r\033[K", stderr);
-    report->progress_shown = false;
+/* After a Ctrl-C nothing new is read, and what is on its way is waited for. */
+static enum status next_batch(void *self, struct sender_batch *batch, struct sender_pause *pause, struct failure *failure) {
+    struct send *send = self;
+    if (interrupts_count(&send->interrupts) > 0) return STATUS_END;
+    enum status status = line_source_next(send->lines, batch, pause, failure);
+    if (status == STATUS_AGAIN && pause->until_ms > timing_now_ms() + STEP_MS) pause->until_ms = timing_now_ms() + STEP_MS;
+    return status;
 }
 
-static void note_reject(void *self, const struct sender_reject *reject) {
-    struct send_report *report = self;
-    if (report->rejects_listed++ < REJECTS_SHOWN) {
-        end_progress(report);
-        cli_say("%s:%" PRIu64 ": %s: %s", reject->file, reject->line, reject->code, reject->detail);
-    }
-    if (report->rejects_file == NULL) return;
-    struct buffer line = {0};
-    buffer_append_text(&line, "{\"file\":");
-    json_quote(&line, reject->file);
-    buffer_printf(&line, ",\"line\":%" PRIu64 ",\"code\":", reject->line);
-    json_quote(&line, reject->code);
-    buffer_append_text(&line, ",\"detail\":");
-    json_quote(&line, reject->detail);
-    buffer_append_text(&line, "}\n");
-    fwrite(line.at, 1, line.len, report->rejects_file);
-    buffer_fini(&line);
+static void note_rejected(void *self, const struct sender_reject *reject) {
+    send_report_rejected(&((struct send *)self)->report, reject);
+}
+
+static void note_rejected_by(void *self, const char *code, uint64_t count) {
+    send_report_rejected_by(&((struct send *)self)->report, code, count);
 }
 
 static void note_waiting(void *self, const char *reason) {
-    end_progress(self);
-    cli_say("%s; trying again", reason);
+    send_report_waiting(&((struct send *)self)->report, reason);
 }
 
-static void show_progress(struct send_report *report, const struct sender_totals *totals, int64_t took_ms) {
-    char lines[TABLE_NUMBER_BYTES], rejected[TABLE_NUMBER_BYTES], rate[TABLE_NUMBER_BYTES];
-    fprintf(stderr, "\r\033[K%s lines sent, %s rejected, %s a second", table_number(totals->lines, lines),
-            table_number(totals->rejected, rejected),
-            table_number(totals->lines * 1000 / (uint64_t)(took_ms > 0 ? took_ms : 1), rate));
-    report->progress_shown = true;
+static void note_acknowledged(void *self, const struct sender_batch *batch, int64_t took_us) {
+    (void)took_us;
+    const struct send *send = self;
+    if (send->resume != NULL) resume_note(send->resume, batch);
 }
 
-/* A name that is wrong is better said before anything is sent. */
-static enum status check_files(char *const *names, int count, struct failure *failure) {
-    for (int i = 0; i < count; i++) {
-        struct stat stat_of;
-        if (strcmp(names[i], "-") == 0) continue;
-        if (access(names[i], R_OK) != 0 || stat(names[i], &stat_of) != 0) {
-            return failure_set(failure, STATUS_IO_ERROR, "cannot open %s: %s", names[i], strerror(errno));
-        }
-        if (S_ISDIR(stat_of.st_mode)) return failure_set(failure, STATUS_IO_ERROR, "%s is a directory", names[i]);
-    }
-    return STATUS_OK;
+/* A state that cannot be written ends the run: a later one would send again what nobody expects it to. */
+static enum status save(struct send *send, struct failure *failure) {
+    if (send->report.rejects_file != NULL) (void)fflush(send->report.rejects_file); /* what is past is in both files */
+    return send->resume != NULL ? resume_save(send->resume, failure) : STATUS_OK;
 }
 
-static void print_result(const struct sender_totals *totals, bool as_json, int64_t took_ms) {
-    if (as_json) {
-        printf("{\"received\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"rejected\":%" PRIu64 "}\n", totals->received,
-               totals->accepted, totals->rejected);
-        return;
-    }
-    char received[TABLE_NUMBER_BYTES], accepted[TABLE_NUMBER_BYTES], rejected[TABLE_NUMBER_BYTES];
-    printf("The server received %s lines, accepted %s and rejected %s, in %.1f s.\n",
-           table_number(totals->received, received), table_number(totals->accepted, accepted),
-           table_number(totals->rejected, rejected), (double)took_ms / 1000);
-}
-
-static enum status send_all(struct sender *sender, struct send_report *report, int64_t begun_ms, struct failure *failure) {
-    bool on_terminal = isatty(STDERR_FILENO) == 1;
-    int64_t next_progress_ms = begun_ms + PROGRESS_MS;
+static enum status send_all(struct send *send, struct failure *failure) {
+    int64_t next_save_ms = timing_now_ms() + SAVE_MS;
     enum status status;
-    while ((status = sender_step(sender, PROGRESS_MS, failure)) == STATUS_OK) {
-        int64_t now_ms = timing_now_ms();
-        if (!on_terminal || now_ms < next_progress_ms) continue;
-        show_progress(report, sender_totals(sender), now_ms - begun_ms);
-        next_progress_ms = now_ms + PROGRESS_MS;
+    while ((status = sender_step(send->sender, STEP_MS, failure)) == STATUS_OK) {
+        send_report_firsts(&send->report, false);
+        send_report_progress(&send->report, sender_totals(send->sender), line_source_raw_bytes(send->lines));
+        if (interrupts_count(&send->interrupts) > 1) {
+            status = failure_set(failure, STATUS_AGAIN, "interrupted twice: not everything sent was answered");
+            break;
+        }
+        if (timing_now_ms() < next_save_ms) continue;
+        status = save(send, failure);
+        if (status != STATUS_OK) break;
+        next_save_ms = timing_now_ms() + SAVE_MS;
     }
-    end_progress(report);
+    send_report_end_progress(&send->report);
+    send_report_firsts(&send->report, true);
+    if (status == STATUS_END && interrupts_count(&send->interrupts) > 0) {
+        status = failure_set(failure, STATUS_AGAIN, "interrupted");
+    }
+    struct failure save_failure = {0};
+    if (save(send, &save_failure) != STATUS_OK && status == STATUS_END) {
+        *failure = save_failure;
+        status = failure->status;
+    }
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static int conclude(const struct sender_totals *totals, struct send_report *report, enum status status,
-                    const struct failure *failure) {
-    if (report->rejects_listed > REJECTS_SHOWN || totals->rejected > report->rejects_listed) {
-        uint64_t shown = report->rejects_listed < REJECTS_SHOWN ? report->rejects_listed : REJECTS_SHOWN;
-        cli_say("%" PRIu64 " more lines were rejected%s", totals->rejected - shown,
-                report->rejects_name == NULL ? "; --rejects FILE lists them" : "");
-    }
+static int conclude(struct send *send, enum status status, const struct failure *failure) {
+    const struct sender_totals *totals = sender_totals(send->sender);
+    struct send_report *report = &send->report;
+    send_report_rejects(report, totals);
     if (report->rejects_file != NULL && (fflush(report->rejects_file) != 0 || ferror(report->rejects_file))) {
         cli_say("cannot write %s: %s", report->rejects_name, strerror(errno));
         return CLI_FAILED;
     }
     if (status != STATUS_OK) {
-        if (totals->batches > 0) cli_say("not everything was sent; sending the same files again is safe");
+        if (totals->batches > 0) {
+            cli_say("not everything was sent; sending the same files again is safe%s",
+                    send->resume != NULL ? ", and goes on from here" : " (--resume STATE goes on from where it was)");
+        }
         return cli_fail(failure);
     }
     return totals->rejected > 0 ? CLI_REJECTED : CLI_DONE;
+}
+
+static enum status prepare(struct send *send, int argc, char **argv, const struct sender_options *options,
+                           struct failure *failure) {
+    if (options->source_name != NULL && (strlen(options->source_name) == 0 || strlen(options->source_name) > ID_BYTES_MAX)) {
+        return failure_set(failure, STATUS_BAD_CONFIG, "--source: expected a name of 1 to %d bytes", ID_BYTES_MAX);
+    }
+    enum status status = send_files_find(argv + 1, (size_t)(argc - 1), &send->files, failure);
+    if (status != STATUS_OK) return status;
+    if (send->resume_name != NULL && !send->files.all_regular) {
+        return failure_set(failure, STATUS_BAD_CONFIG, "--resume needs files, and %s is not one", send->files.odd_name);
+    }
+    if (send->resume_name != NULL && send->files.count > RESUME_FILES_MAX) {
+        return failure_set(failure, STATUS_BAD_CONFIG, "--resume: at most %d files at a time", RESUME_FILES_MAX);
+    }
+    if (send->resume_name != NULL) {
+        status = resume_open(send->resume_name, options->url, options->source_name, &send->resume, failure);
+    }
+    struct send_report *report = &send->report;
+    if (status == STATUS_OK && report->rejects_name != NULL) {
+        report->rejects_file = fopen(report->rejects_name, send->resume != NULL ? "ae" : "we");
+        if (report->rejects_file == NULL) {
+            status = failure_set(failure, STATUS_IO_ERROR, "cannot write %s: %s", report->rejects_name, strerror(errno));
+        }
+    }
+    if (send->files.all_regular) report->bytes = send->files.bytes;
+    return status;
+}
+
+static int run(struct send *send, const struct sender_options *options, uint32_t batch_lines, bool as_json) {
+    struct failure failure = {0};
+    send->lines = line_source_create(send->files.names, send->files.count, batch_lines, send->resume);
+    const struct sender_source source = {.self = send, .next = next_batch};
+    const struct sender_observer observer = {.self = send,
+                                             .rejected = note_rejected,
+                                             .rejected_by = note_rejected_by,
+                                             .acknowledged = note_acknowledged,
+                                             .waiting = note_waiting};
+    interrupts_open(&send->interrupts);
+    send->sender = sender_create(options, &source, &observer);
+    send->report.begun_ms = timing_now_ms();
+    send->report.next_progress_ms = send->report.begun_ms + SECOND_MS;
+    enum status status = send_all(send, &failure);
+    send_report_result(&send->report, sender_totals(send->sender), as_json);
+    int exit_code = conclude(send, status, &failure);
+    sender_destroy(send->sender);
+    line_source_destroy(send->lines);
+    interrupts_close(&send->interrupts);
+    return exit_code;
 }
 
 int verb_send(int argc, char **argv) {
@@ -124,7 +157,7 @@ int verb_send(int argc, char **argv) {
     uint64_t batch_lines = 1000, connections = 4;
     int64_t give_up_ms = MINUTE_MS;
     const char *format = "text", *source_name = NULL;
-    struct send_report report = {0};
+    struct send send = {0};
     const struct cli_flag flags[] = {
         {.name = "batch",
          .argument = "N",
@@ -155,11 +188,15 @@ int verb_send(int argc, char **argv) {
         {.name = "rejects",
          .argument = "FILE",
          .help = "write the rejected lines' numbers and reasons there, as NDJSON",
-         .to_text = &report.rejects_name},
+         .to_text = &send.report.rejects_name},
+        {.name = "resume",
+         .argument = "STATE",
+         .help = "keep in this file how far each file was answered for, and go on from there",
+         .to_text = &send.resume_name},
     };
     const struct cli_usage usage = {
         .verb = "send",
-        .summary = "Sends files of clicks (NDJSON or log lines, told apart by their content) to a server.",
+        .summary = "Sends files of clicks to a server: NDJSON or log lines, plain, .gz or .zst, told apart by content.",
         .operands = "FILE...|-",
         .operands_min = 1,
         .operands_max = CLI_OPERANDS_ANY,
@@ -167,35 +204,21 @@ int verb_send(int argc, char **argv) {
         .flag_count = sizeof flags / sizeof flags[0],
         .settings = CONFIG_FOR_CLIENT,
         .config = &config,
-        .notes = "Waits and tries again when the server is busy, down or lost. Sending a file again is always safe.\n"
+        .notes = "FILE may be a pattern that the shell did not expand ('logs/*.gz'); - is standard input.\n"
+                 "Waits and tries again when the server is busy, down or lost. Sending a file again is always safe.\n"
                  "Exit code: 0 everything was accepted, 1 failed, 4 some lines were rejected.\n"};
     int exit_code = cli_parse(&usage, &argc, argv);
     if (exit_code != CLI_CONTINUE) return exit_code;
-    struct failure failure = {0};
-    if (source_name != NULL && (strlen(source_name) == 0 || strlen(source_name) > ID_BYTES_MAX)) {
-        failure_set(&failure, STATUS_BAD_CONFIG, "--source: expected a name of 1 to %d bytes", ID_BYTES_MAX);
-        return cli_fail(&failure);
-    }
-    if (check_files(argv + 1, argc - 1, &failure) != STATUS_OK) return cli_fail(&failure);
-    if (report.rejects_name != NULL && (report.rejects_file = fopen(report.rejects_name, "we")) == NULL) {
-        failure_set(&failure, STATUS_IO_ERROR, "cannot write %s: %s", report.rejects_name, strerror(errno));
-        return cli_fail(&failure);
-    }
-
-    struct line_source *lines = line_source_create(argv + 1, (size_t)(argc - 1), (uint32_t)batch_lines);
-    const struct sender_source source = {.self = lines, .next = line_source_next};
-    const struct sender_observer observer = {.self = &report, .rejected = note_reject, .waiting = note_waiting};
     const struct sender_options options = {.url = config.client_url,
                                            .source_name = source_name,
                                            .connections = (unsigned)connections,
                                            .give_up_ms = give_up_ms};
-    struct sender *sender = sender_create(&options, &source, &observer);
-    int64_t begun_ms = timing_now_ms();
-    enum status status = send_all(sender, &report, begun_ms, &failure);
-    print_result(sender_totals(sender), strcmp(format, "json") == 0, timing_now_ms() - begun_ms);
-    exit_code = conclude(sender_totals(sender), &report, status, &failure);
-    sender_destroy(sender);
-    line_source_destroy(lines);
-    if (report.rejects_file != NULL) fclose(report.rejects_file);
+    struct failure failure = {0};
+    exit_code = prepare(&send, argc, argv, &options, &failure) == STATUS_OK
+                    ? run(&send, &options, (uint32_t)batch_lines, strcmp(format, "json") == 0)
+                    : cli_fail(&failure);
+    if (send.report.rejects_file != NULL) fclose(send.report.rejects_file);
+    resume_close(send.resume);
+    send_files_fini(&send.files);
     return exit_code;
 }

@@ -8,27 +8,40 @@
 #include "cli/serve_log.h"
 #include "cli/verbs.h"
 #include "http/http.h"
+#include "page/page.h"
 
 enum { STOP_DEADLINE_MS = 10 * SECOND_MS, POLL_MS = 100 };
 
+/* What a request may be for: the page, answered here, or the node. */
+struct edge {
+    struct node *node;
+    struct requests requests;
+};
+
 static void handle_request(void *self, const struct request_head *head, void *request, void **session, bool *body_wanted) {
-    const struct local_node *local = self;
-    node_request(local->node, head, request, session, body_wanted);
+    const struct edge *edge = self;
+    struct reply reply;
+    if (!page_answer(head, &reply)) {
+        node_request(edge->node, head, request, session, body_wanted);
+        return;
+    }
+    *body_wanted = false;
+    edge->requests.reply(edge->requests.self, request, &reply);
 }
 
 static enum status handle_feed(void *self, void *session, struct bytes bytes) {
-    const struct local_node *local = self;
-    return node_request_feed(local->node, session, bytes);
+    const struct edge *edge = self;
+    return node_request_feed(edge->node, session, bytes);
 }
 
 static void handle_end(void *self, void *session) {
-    const struct local_node *local = self;
-    node_request_end(local->node, session);
+    const struct edge *edge = self;
+    node_request_end(edge->node, session);
 }
 
 static void handle_abort(void *self, void *session) {
-    const struct local_node *local = self;
-    node_request_abort(local->node, session);
+    const struct edge *edge = self;
+    node_request_abort(edge->node, session);
 }
 
 static double intake_cpu(void *self) {
@@ -92,7 +105,8 @@ static int run(const struct config *config, struct http_server *http, const sigs
     }
     serve_log_opened(&say, config, local.node);
     struct http_options options = http_options_of(config);
-    struct http_handler handler = {&local, handle_request, handle_feed, handle_end, handle_abort};
+    struct edge edge = {.node = local.node, .requests = requests};
+    struct http_handler handler = {&edge, handle_request, handle_feed, handle_end, handle_abort};
     enum status listened = http_start(http, &options, &handler, &failure);
     if (listened == STATUS_OK) {
         serve_log_listening(&say, http_url(http));

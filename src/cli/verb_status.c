@@ -9,7 +9,7 @@
 #include "client/api.h"
 #include "client/table.h"
 
-enum { PATH_BYTES = 640 };
+enum { PATH_BYTES = 640, WIDTH = 100 /* of what is no terminal */ };
 
 static void add_plain(struct table *table, const struct json *answer, const char *path) {
     struct buffer value = {0};
@@ -81,6 +81,7 @@ static void print_partitions(const struct json *answer) {
         table_end_row(&table);
     }
     printf("\npartitions\n");
+    table.width_max = table_terminal_width(stdout, WIDTH);
     table_print(&table, stdout, "  ", true);
     table_fini(&table);
 }
@@ -98,16 +99,44 @@ static void print_status(const struct json *answer) {
     print_partitions(answer);
 }
 
+/* Every value that is no object or array, with its path: `member,value`. */
+static void print_leaves(const struct json *answer, const char *path, enum answer_format format) {
+    struct buffer value = {0};
+    json_append(answer, path, &value);
+    bool nested = value.len > 0 && (value.at[0] == '{' || value.at[0] == '[');
+    const char *text = json_text(answer, path), *name;
+    if (!nested && format == ANSWER_CSV) {
+        printf("%s,", path);
+        bool is_null = value.len == 4 && memcmp(value.at, "null", 4) == 0;
+        if (!is_null) answer_print_csv(text != NULL ? bytes_of_text(text) : buffer_view(&value));
+        putchar('\n');
+    } else if (!nested) {
+        printf("{\"member\":\"%s\",\"value\":%.*s}\n", path, (int)value.len, (const char *)value.at);
+    }
+    bool is_array = nested && value.at[0] == '[';
+    size_t count = nested ? json_count(answer, path) : 0;
+    buffer_fini(&value);
+    for (size_t i = 0; i < count; i++) {
+        char index[24], below[PATH_BYTES];
+        snprintf(index, sizeof index, "%zu", i);
+        name = is_array ? index : json_member(answer, path, i);
+        join(below, path, name);
+        print_leaves(answer, below, format);
+    }
+}
+
+static void print_status_rows(const struct json *answer, enum answer_format format, bool heading) {
+    if (format == ANSWER_CSV && heading) printf("member,value\n");
+    print_leaves(answer, "", format);
+}
+
+static const struct answer_shape shape = {.print_text = print_status, .print_rows = print_status_rows};
+
 int verb_status(int argc, char **argv) {
-    static const char *const formats[] = {"text", "json", NULL};
     struct config config;
     const char *format = "text";
     const struct cli_flag flags[] = {
-        {.name = "format",
-         .argument = "text|json",
-         .help = "how to print the answer",
-         .to_text = &format,
-         .choices = formats},
+        ANSWER_FORMAT_FLAG(&format),
     };
     const struct cli_usage usage = {.verb = "status",
                                     .summary = "Asks a server how it is and what it has counted.",
@@ -117,5 +146,5 @@ int verb_status(int argc, char **argv) {
                                     .config = &config};
     int exit_code = cli_parse(&usage, &argc, argv);
     if (exit_code != CLI_CONTINUE) return exit_code;
-    return ask(config.client_url, bytes_of_text("/v1/status"), strcmp(format, "json") == 0, print_status);
+    return ask(config.client_url, bytes_of_text("/v1/status"), answer_format_of(format), &shape);
 }

@@ -1,13 +1,23 @@
 /* `tally top`. */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
 #include "client/api.h"
+#include "client/interrupts.h"
 #include "client/table.h"
+#include "client/timing.h"
+
+enum {
+    LIVE_EVERY_MS = 2000,
+    LIVE_QUESTION_MS_MAX = 10 * SECOND_MS,
+    NUMBERS_WIDTH = 24, /* at most, of what stands before an ad */
+};
 
 static const char *text_or(const struct json *answer, const char *path, const char *otherwise) {
     const char *text = json_text(answer, path);
@@ -20,7 +30,8 @@ static void print_top(const struct json *answer) {
     table_cell(&table, "clicks");
     table_cell(&table, "ad");
     table_end_row(&table);
-    size_t count = json_count(answer, "ads");
+    size_t count = json_count(answer, "ads"), terminal_width = table_terminal_width(stdout, SIZE_MAX);
+    size_t ad_width = terminal_width > 2 * NUMBERS_WIDTH ? terminal_width - NUMBERS_WIDTH : NUMBERS_WIDTH;
     for (size_t i = 0; i < count; i++) {
         char path[64];
         uint64_t clicks = 0;
@@ -28,7 +39,7 @@ static void print_top(const struct json *answer) {
         snprintf(path, sizeof path, "ads/%zu/count", i);
         table_cell_number(&table, json_u64(answer, path, &clicks) ? clicks : 0);
         snprintf(path, sizeof path, "ads/%zu/ad_id", i);
-        table_cell(&table, text_or(answer, path, "?"));
+        table_cell_cut(&table, text_or(answer, path, "?"), ad_width);
         table_end_row(&table);
     }
     uint64_t window = 0;
@@ -45,10 +56,80 @@ static void print_top(const struct json *answer) {
     table_fini(&table);
 }
 
+static const struct answer_column columns[] = {{"rank", "#"},          {"ad_id", "ad_id"},
+                                               {"count", "count"},     {"window", "/window"},
+                                               {"state", "/state"},    {"update_minute", "/update_minute"},
+                                               {"version", "/version"}};
+static const struct answer_shape shape = {
+    .rows = "ads", .columns = columns, .column_count = sizeof columns / sizeof columns[0], .print_text = print_top};
+
+/* --- --live --- */
+
+struct watch {
+    struct http_client *client;
+    enum answer_format format;
+    const struct buffer *path;
+    bool at_given;
+    bool repaint;
+    char at[40];    /* watermark of the last answer, "" before: the newest minute that has about all of its clicks */
+    uint64_t shown; /* answers so far */
+};
+
+static enum status ask_again(struct watch *watch, struct failure *failure) {
+    struct buffer path = {0}, raw = {0};
+    struct json *answer = NULL;
+    buffer_append_bytes(&path, buffer_view(watch->path));
+    if (!watch->at_given && watch->at[0] != '\0') api_parameter(&path, "at", watch->at);
+    enum status status = api_get(watch->client, buffer_view(&path), &answer, &raw, failure);
+    if (status == STATUS_OK) {
+        if (watch->repaint) fputs("\033[H\033[J", stdout);
+        if (!watch->repaint && watch->shown > 0 && watch->format == ANSWER_TEXT) putchar('\n');
+        answer_print(answer, buffer_view(&raw), watch->format, &shape, watch->shown == 0);
+        if (watch->repaint) printf("\nEvery 2 s; Ctrl-C ends.\n");
+        snprintf(watch->at, sizeof watch->at, "%.39s", text_or(answer, "watermark", ""));
+        watch->shown++;
+    }
+    fflush(stdout);
+    json_destroy(answer);
+    buffer_fini(&path);
+    buffer_fini(&raw);
+    return status;
+}
+
+/* A server that goes away after the first answer is waited for: whoever watches wants to see it come back. */
+static int watch(const char *url, const struct buffer *path, bool at_given, enum answer_format format) {
+    struct watch watch = {.client = http_client_create(url, LIVE_QUESTION_MS_MAX),
+                          .format = format,
+                          .path = path,
+                          .at_given = at_given,
+                          .repaint = format == ANSWER_TEXT && isatty(STDOUT_FILENO) == 1};
+    struct interrupts interrupts;
+    interrupts_open(&interrupts);
+    int exit_code = CLI_DONE;
+    int64_t next_ms = timing_now_ms();
+    while (interrupts_count(&interrupts) == 0 && !ferror(stdout)) {
+        struct failure failure = {0};
+        enum status status = ask_again(&watch, &failure);
+        if (status != STATUS_OK && (watch.shown == 0 || status != STATUS_AGAIN)) {
+            exit_code = cli_fail(&failure);
+            if (status == STATUS_BAD_INPUT) exit_code = CLI_BAD_USAGE;
+            break;
+        }
+        if (status != STATUS_OK) cli_say("%s; trying again", failure.text);
+        next_ms += LIVE_EVERY_MS;
+        if (next_ms < timing_now_ms()) next_ms = timing_now_ms();
+        struct pollfd interrupted = {.fd = interrupts.fd, .events = POLLIN};
+        (void)poll(&interrupted, 1, (int)(next_ms - timing_now_ms()));
+    }
+    interrupts_close(&interrupts);
+    http_client_destroy(watch.client);
+    return exit_code;
+}
+
 int verb_top(int argc, char **argv) {
-    static const char *const formats[] = {"text", "json", NULL};
     struct config config;
     const char *window = NULL, *count = NULL, *at = NULL, *filter = NULL, *format = "text";
+    bool live = false;
     const struct cli_flag flags[] = {
         {.name = "window", .argument = "MINUTES", .help = "how many minutes, 1 to 1440", .to_text = &window},
         {.name = "count", .argument = "N", .help = "how many ads, 1 to 1000", .to_text = &count},
@@ -57,11 +138,10 @@ int verb_top(int argc, char **argv) {
          .help = "the last minute of the window; without it, the last closed one",
          .to_text = &at},
         {.name = "filter", .argument = "ID", .help = "only clicks of this stored filter", .to_text = &filter},
-        {.name = "format",
-         .argument = "text|json",
-         .help = "how to print the answer",
-         .to_text = &format,
-         .choices = formats},
+        {.name = "live",
+         .help = "ask again every 2 s, until Ctrl-C; without --at, up to the watermark's minute",
+         .to_switch = &live},
+        ANSWER_FORMAT_FLAG(&format),
     };
     const struct cli_usage usage = {.verb = "top",
                                     .summary = "Asks a server for the ads with the most clicks; by default the 10 first of "
@@ -78,7 +158,8 @@ int verb_top(int argc, char **argv) {
     api_parameter(&path, "window", window);
     api_parameter(&path, "at", at);
     api_parameter(&path, "filter", filter);
-    exit_code = ask(config.client_url, buffer_view(&path), strcmp(format, "json") == 0, print_top);
+    exit_code = live ? watch(config.client_url, &path, at != NULL, answer_format_of(format))
+                     : ask(config.client_url, buffer_view(&path), answer_format_of(format), &shape);
     buffer_fini(&path);
     return exit_code;
 }

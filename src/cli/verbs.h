@@ -14,6 +14,8 @@
     X(bench, "measure this machine: clicks a second, cost of a click, freshness")                                           \
     X(export, "write the counts as CSV, the same bytes for the same journal")                                               \
     X(config, "check or print the configuration, each value with where it comes from")                                      \
+    X(errors, "explain a code of an answer, with an example and what to do")                                                \
+    X(completion, "print what makes bash or zsh complete verbs and flags")                                                  \
     X(version, "print the version")
 
 #define X(name, text) int verb_##name(int argc, char **argv);

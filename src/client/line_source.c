@@ -26,14 +26,14 @@ struct line_source {
     uint64_t begin_offset;    /* of `gather` in the file's content */
     size_t read_bytes;        /* what a batch has needed so far, as a guess for the next */
 
-    struct buffer gather;  /* the batch being gathered, and the start of the next */
-    size_t scanned;        /* line ends before here were counted */
-    size_t whole;          /* end of the last whole line */
-    uint32_t line_count;   /* whole lines */
-    bool skipping;         /* in a line that is far too long: its rest is dropped up to its end */
-    uint64_t dropped;      /* bytes of the line that is not whole yet */
+    struct buffer gather;   /* the batch being gathered, and the start of the next */
+    size_t scanned;         /* line ends before here were counted */
+    size_t whole;           /* end of the last whole line */
+    uint32_t line_count;    /* whole lines */
+    bool skipping;          /* in a line that is far too long: its rest is dropped up to its end */
+    uint64_t dropped;       /* bytes of the line that is not whole yet */
     uint64_t dropped_whole; /* bytes of the whole lines */
-    int64_t first_byte_ms; /* when the first byte of `gather` was there */
+    int64_t first_byte_ms;  /* when the first byte of `gather` was there */
 };
 
 struct line_source *line_source_create(char *const *names, size_t name_count, uint32_t batch_lines, struct resume *resume) {

@@ -43,7 +43,7 @@ struct sender {
     int64_t next_notice_ms; /* the observer hears no more of trouble before */
     struct failure last_trouble;
     struct failure source_failure; /* set: source_ended too */
-    struct failure fatal; /* set: nothing new is started, what flies is let land */
+    struct failure fatal;          /* set: nothing new is started, what flies is let land */
     struct random_sequence jitter;
     char path[PATH_BYTES];
 };
@@ -238,8 +238,7 @@ static void fill_slots(struct sender *sender, int64_t now_ms) {
         if (slot->state == SLOT_RESTING && slot->rest_till_ms <= now_ms) launch(sender, slot);
         if (slot->state != SLOT_IDLE || source_quiet) continue;
         sender->pause = (struct sender_pause){.readable_fd = -1};
-        enum status status =
-            sender->source.next(sender->source.self, &slot->batch, &sender->pause, &sender->source_failure);
+        enum status status = sender->source.next(sender->source.self, &slot->batch, &sender->pause, &sender->source_failure);
         switch (status) {
         case STATUS_OK:
             CHECK(slot->batch.line_count > 0 && slot->batch.body.len > 0);

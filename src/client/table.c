@@ -1,5 +1,8 @@
 #include "client/table.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include "base/check.h"
 
 void table_fini(struct table *table) {
@@ -54,31 +57,86 @@ static const char *cell(const struct table *table, size_t row, size_t column) {
     return (const char *)table->text.at + start;
 }
 
-void table_print(const struct table *table, FILE *out, const char *indent, bool heading) {
-    CHECK(table->column_count == 0);
-    if (table->columns == 0) return;
-    size_t rows = table->starts.len / sizeof(size_t) / table->columns;
-    size_t widths[TABLE_COLUMNS_MAX] = {0};
+void table_cell_cut(struct table *table, const char *text, size_t max) {
+    CHECK(max > 0);
+    if (width(text) <= max) {
+        table_cell(table, text);
+        return;
+    }
+    struct buffer cut = {0};
+    for (size_t count = 0; count < max || (*text & 0xC0) == 0x80; text++) {
+        count += (*text & 0xC0) != 0x80;
+        if (count == max) break;
+        buffer_append(&cut, text, 1);
+    }
+    buffer_append_text(&cut, "\u2026");
+    buffer_append(&cut, "", 1);
+    table_cell(table, (const char *)cut.at);
+    buffer_fini(&cut);
+}
+
+size_t table_terminal_width(FILE *out, size_t otherwise) {
+    struct winsize size;
+    int fd = fileno(out);
+    if (isatty(fd) != 1 || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return otherwise;
+    return size.ws_col;
+}
+
+struct layout {
+    size_t widths[TABLE_COLUMNS_MAX];
     bool right[TABLE_COLUMNS_MAX];
+};
+
+static struct layout lay_out(const struct table *table, size_t rows, bool heading) {
+    struct layout layout = {0};
     for (size_t column = 0; column < table->columns; column++) {
-        right[column] = true;
+        layout.right[column] = true;
         for (size_t row = 0; row < rows; row++) {
             const char *text = cell(table, row, column);
-            if (width(text) > widths[column]) widths[column] = width(text);
-            if (!(heading && row == 0) && (*text < '0' || *text > '9')) right[column] = false;
+            if (width(text) > layout.widths[column]) layout.widths[column] = width(text);
+            if (!(heading && row == 0) && (*text < '0' || *text > '9')) layout.right[column] = false;
         }
     }
+    return layout;
+}
+
+static void print_cell(FILE *out, const char *text, size_t wanted, bool right, bool last) {
+    int pad = (int)(wanted - width(text));
+    if (right) fprintf(out, "%*s", pad, "");
+    fputs(text, out);
+    if (!right && !last) fprintf(out, "%*s", pad, "");
+    if (!last) fputs("  ", out);
+}
+
+/* The first column, and those of [from, to). */
+static void print_block(const struct table *table, FILE *out, const char *indent, const struct layout *layout, size_t rows,
+                        size_t from, size_t to) {
+    CHECK(from >= 1 && to <= table->columns);
     for (size_t row = 0; row < rows; row++) {
         fputs(indent, out);
-        for (size_t column = 0; column < table->columns; column++) {
-            const char *text = cell(table, row, column);
-            int pad = (int)(widths[column] - width(text));
-            bool last = column + 1 == table->columns;
-            if (right[column]) fprintf(out, "%*s", pad, "");
-            fputs(text, out);
-            if (!right[column] && !last) fprintf(out, "%*s", pad, "");
-            if (!last) fputs("  ", out);
+        print_cell(out, cell(table, row, 0), layout->widths[0], layout->right[0], from >= to);
+        for (size_t column = from; column < to; column++) {
+            print_cell(out, cell(table, row, column), layout->widths[column], layout->right[column], column + 1 == to);
         }
         fputc('\n', out);
     }
+}
+
+void table_print(const struct table *table, FILE *out, const char *indent, bool heading) {
+    CHECK(table->column_count == 0);
+    if (table->columns == 0) return;
+    size_t rows = table->starts.len / sizeof(size_t) / table->columns, from = 1;
+    struct layout layout = lay_out(table, rows, heading);
+    do {
+        size_t to = from, used = width(indent) + layout.widths[0];
+        while (to < table->columns) {
+            size_t more = 2 + layout.widths[to];
+            if (table->width_max > 0 && to > from && used + more > table->width_max) break; /* one always goes on */
+            used += more;
+            to++;
+        }
+        if (from > 1) fputc('\n', out);
+        print_block(table, out, indent, &layout, rows, from, to);
+        from = to;
+    } while (from < table->columns);
 }

@@ -21,7 +21,7 @@
       "the directory that holds the journal and everything made from it; serve needs it")                                   \
     X(http_listen, ADDRESS, "http.listen", "listen", "127.0.0.1:8080", ANY, CONFIG_FOR_SERVE | CONFIG_FOR_DEMO,             \
       "where to take requests, HOST:PORT; port 0 is any free one")                                                          \
-    X(http_threads, COUNT, "http.threads", "http-threads", "2", RANGE(1, 64), CONFIG_FOR_SERVE,                             \
+    X(http_threads, COUNT, "http.threads", "http-threads", "4", RANGE(1, 64), CONFIG_FOR_SERVE,                             \
       "threads that read requests and decode clicks")                                                                       \
     X(http_connections, COUNT, "http.connections", "http-connections", "4096", RANGE(1, 65536), CONFIG_FOR_SERVE,           \
       "connections open at once; more are turned away")                                                                     \

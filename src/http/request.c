@@ -101,14 +101,17 @@ static const char *header(struct http_request *request, const char *name) {
 static struct request_head request_head_of(struct http_request *request, const char *method) {
     const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     const char *encoding = header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *if_none_match = header(request, MHD_HTTP_HEADER_IF_NONE_MATCH);
     request->is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (request->is_head) method = MHD_HTTP_METHOD_GET;
     size_t method_len = strlen(method), type_len = type == NULL ? 0 : strlen(type);
     size_t encoding_len = encoding == NULL ? 0 : strlen(encoding);
-    uint8_t *copies = buffer_reserve(&request->head_copies, method_len + type_len + encoding_len);
+    size_t match_len = if_none_match == NULL ? 0 : strlen(if_none_match);
+    uint8_t *copies = buffer_reserve(&request->head_copies, method_len + type_len + encoding_len + match_len);
     buffer_append(&request->head_copies, method, method_len);
     buffer_append(&request->head_copies, type, type_len);
     buffer_append(&request->head_copies, encoding, encoding_len);
+    buffer_append(&request->head_copies, if_none_match, match_len);
     CHECK(copies == request->head_copies.at);
 
     const uint8_t *uri = (const uint8_t *)request->uri;
@@ -120,6 +123,7 @@ static struct request_head request_head_of(struct http_request *request, const c
         .query = mark == NULL ? (struct bytes){uri, 0} : (struct bytes){mark + 1, request->uri_len - path_len - 1},
         .content_type = {copies + method_len, type_len},
         .content_encoding = {copies + method_len + type_len, encoding_len},
+        .if_none_match = {copies + method_len + type_len + encoding_len, match_len},
     };
 }
 
@@ -138,6 +142,22 @@ static struct MHD_Response *response_of(struct reply *reply) {
     return response;
 }
 
+/* Lines of "Name: value", each ended by CRLF, as struct reply has them. */
+static bool add_headers(struct MHD_Response *response, const char *lines) {
+    char name[64], value[512];
+    while (*lines != '\0') {
+        const char *colon = strstr(lines, ": "), *end = strstr(lines, "\r\n");
+        CHECK(colon != NULL && end != NULL && colon < end);
+        int name_len = (int)(colon - lines), value_len = (int)(end - colon - 2);
+        CHECK((size_t)name_len < sizeof name && (size_t)value_len < sizeof value);
+        (void)snprintf(name, sizeof name, "%.*s", name_len, lines);
+        (void)snprintf(value, sizeof value, "%.*s", value_len, colon + 2);
+        if (MHD_add_response_header(response, name, value) != MHD_YES) return false;
+        lines = end + 2;
+    }
+    return true;
+}
+
 /* Called once, with `answered` set. MHD_NO closes the connection: memory is out. */
 static enum MHD_Result send_reply(struct http_request *request) {
     CHECK(atomic_load(&request->answered) && request->ended);
@@ -146,7 +166,7 @@ static enum MHD_Result send_reply(struct http_request *request) {
     unsigned http_status = request->stream.on ? MHD_HTTP_OK : reply->http_status;
     const char *content_type = request->stream.on ? request->stream.content_type : reply->content_type;
     if (response == NULL) return MHD_NO;
-    bool good = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES;
+    bool good = add_headers(response, reply->headers != NULL ? reply->headers : "Cache-Control: no-store\r\n");
     if (content_type != NULL)
         good &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type) == MHD_YES;
     if (request->peer->over_limit) good &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES;

@@ -19,10 +19,11 @@ enum {
     COMMIT_BYTES_MAX = 8 * 1024 * 1024,       /* of the batches that go into one commit (one batch always goes) */
     INCREMENTS_WAITING_MAX = 4 * 1024 * 1024, /* per partition: then the aggregator waits for the view */
     INBOX_RECORDS_MAX = 4096,                 /* per partition: then the journal waits for the aggregators */
-    PUBLISH_INTERVAL_MS = 250,                /* under load; design: at least once a second */
-    PUBLISH_IDLE_INTERVAL_MS = 10,            /* when nothing waits to be aggregated */
-    COUNT_BATCHES_MAX = 1024,                 /* of one commit */
-    LIVE_REQUESTS_MAX = 256,                  /* that watch /v1/live */
+    PUBLISH_INTERVAL_MS = 100,     /* under load: each publication makes readers wait a little, so not more often */
+    PUBLISH_IDLE_INTERVAL_MS = 10, /* when nothing waits to be judged, and there is little to publish */
+    PUBLISH_IDLE_CLICKS_MAX = 256,
+    COUNT_BATCHES_MAX = 1024, /* of one commit */
+    LIVE_REQUESTS_MAX = 256,  /* that watch /v1/live */
 };
 #define NODE_SLOW_COMMIT_NS UINT64_C(1000000000)
 
@@ -73,7 +74,8 @@ struct node {
     atomic_bool clock_trusted;
     atomic_llong last_arrival_ms;
     atomic_llong stop_deadline_ns;
-    atomic_ullong pending_clicks; /* taken in (submitted, or read back by the replay) and not yet aggregated */
+    atomic_ullong pending_clicks;     /* taken in (submitted, or read back by the replay) and not yet aggregated */
+    atomic_ullong unpublished_clicks; /* judged since the last publication */
     atomic_ullong sessions_open;
     atomic_ullong requests, queries, checkpoints;
     atomic_ullong refused[NODE_REFUSALS];

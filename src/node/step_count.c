@@ -26,7 +26,9 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
     /* Room first, pending after: what intake adds up is never more than there is. */
     atomic_store(&partition->dedup_room, room);
     if (record != NULL) {
-        atomic_fetch_sub(&node->pending_clicks, node_record_clicks(record, p));
+        uint64_t clicks = node_record_clicks(record, p);
+        atomic_fetch_add(&node->unpublished_clicks, clicks);
+        atomic_fetch_sub(&node->pending_clicks, clicks);
         journal_record_release(record);
         node_resume_waiting(node);
         node_wake(node, NODE_STAGE_REDUCE, 0);
@@ -41,6 +43,7 @@ static int64_t elapsed_ms(struct mono_time since, struct mono_time now) {
 
 /* Takes what the aggregators have counted, a partition at a time, then applies all of it in one go: one cut. */
 static bool publish(struct node *node, struct mono_time now) {
+    atomic_store(&node->unpublished_clicks, 0);
     bool taken[PARTITIONS_MAX] = {false}, any = false;
     for (uint32_t p = 0; p < node->partition_count; p++) {
         struct node_partition *partition = &node->partitions[p];
@@ -74,6 +77,7 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
     pthread_rwlock_wrlock(&node->view_lock);
     view_checkpoint_done(node->view, p);
     pthread_rwlock_unlock(&node->view_lock);
+    view_checkpoint_clean(node->view);
     node->partitions[p].checkpoint_at = now;
     node->flush_needed = true;
     atomic_fetch_add(&node->checkpoints, 1);
@@ -126,7 +130,9 @@ bool node_step_reduce(struct node *node) {
 
     bool did = node_live_step(node, now);
     int64_t since_ms = elapsed_ms(node->published_at, now);
-    bool due = since_ms >= PUBLISH_INTERVAL_MS || (since_ms >= PUBLISH_IDLE_INTERVAL_MS && node_inboxes_empty(node));
+    bool little = atomic_load(&node->unpublished_clicks) <= PUBLISH_IDLE_CLICKS_MAX;
+    bool due =
+        since_ms >= PUBLISH_INTERVAL_MS || (little && since_ms >= PUBLISH_IDLE_INTERVAL_MS && node_inboxes_empty(node));
     did = (due && publish(node, now)) || did;
     for (uint32_t p = 0; p < node->partition_count; p++) {
         if (!checkpoint_due(node, p, now)) continue;

@@ -79,7 +79,9 @@ enum status os_directory_open(const char *path, struct os_directory **out, struc
     directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum status status = STATUS_OK;
     if (directory->fd < 0)
-        status = failure_set(failure, STATUS_IO_ERROR, "%s: cannot open the data directory: %s", path, strerror(errno));
+        status = failure_set(failure, STATUS_IO_ERROR,
+                             "%s: cannot open the data directory: %s; give a directory that this user may read and write",
+                             path, strerror(errno));
     if (status == STATUS_OK) status = directory_lock(directory, failure);
     if (status != STATUS_OK) {
         os_directory_close(directory);

@@ -39,7 +39,8 @@ bool page_answer(const struct request_head *head, struct reply *reply) {
         return true;
     }
     CHECK(asset->at != NULL && asset->len > 0);
-    *reply = (struct reply){.http_status = 200, .content_type = asset->content_type, .headers = asset->headers, .body_file = -1};
+    *reply =
+        (struct reply){.http_status = 200, .content_type = asset->content_type, .headers = asset->headers, .body_file = -1};
     if (is_current(head->if_none_match, asset->etag)) {
         reply->http_status = 304;
         reply->content_type = NULL; /* it is that of the copy */

@@ -16,11 +16,14 @@ struct request_head {
     struct bytes query;            /* as on the wire, without '?' */
     struct bytes content_type;     /* as on the wire */
     struct bytes content_encoding; /* as on the wire */
+    struct bytes if_none_match;    /* as on the wire */
 };
 
 struct reply {
     unsigned http_status;
-    const char *content_type;     /* static storage */
+    const char *content_type; /* static storage */
+    const char *headers;      /* static storage: lines "Name: value", each ended by CRLF, which replace the transport's own
+                               * Cache-Control (no-store); or NULL */
     unsigned retry_after_seconds; /* 0 = no such header */
     struct buffer body;           /* moved: the transport frees it */
     int body_file;                /* -1, or an open file descriptor whose whole content is the body; moved */

@@ -12,6 +12,14 @@ void cell_table_fini(struct cell_table *table) {
     *table = (struct cell_table){0};
 }
 
+void cell_table_expect(struct cell_table *table, uint32_t cell_count) {
+    CHECK(table->slot_count == 0 && cell_count <= UINT32_MAX / 4);
+    uint32_t slot_count = SLOTS_MIN;
+    while ((uint64_t)slot_count * 7 <= (uint64_t)cell_count * 10) slot_count *= 2;
+    table->slots = memory_allocate_zeroed(slot_count, sizeof *table->slots);
+    table->slot_count = slot_count;
+}
+
 /* Fibonacci hashing, by the high bits: neighbours in ad and country land far apart. */
 static uint32_t home_slot(const struct cell_table *table, uint64_t key) {
     uint64_t mixed = key * UINT64_C(0x9E3779B97F4A7C15);

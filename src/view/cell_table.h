@@ -31,6 +31,9 @@ static inline struct country cell_key_country(uint64_t key) {
 }
 
 void cell_table_fini(struct cell_table *table);
+/* Room for so many cells without growing; the table must be empty. Growing doubles and moves everything, which for a million
+ * cells takes tens of milliseconds: whoever can guess the size should. */
+void cell_table_expect(struct cell_table *table, uint32_t cell_count);
 void cell_table_prefetch(const struct cell_table *table, uint64_t key);
 void cell_table_add(struct cell_table *table, uint64_t key, uint64_t count);
 /* Over all countries. */

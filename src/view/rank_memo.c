@@ -93,7 +93,7 @@ uint32_t *rank_memo_take_counts(struct rank_memo *memo, uint32_t count) {
         memo->spare[i].counts = NULL;
     }
     pthread_mutex_unlock(&memo->lock);
-    return counts != NULL ? counts : memory_allocate(count * sizeof *counts);
+    return counts != NULL ? counts : memory_allocate_large(count * sizeof *counts);
 }
 
 void rank_memo_give_counts(struct rank_memo *memo, uint32_t *counts, uint32_t count) {

@@ -55,6 +55,8 @@ void view_destroy(struct view *view) {
         for (size_t i = 0; i < view->partitions[p].minute_count; i++) minute_cells_destroy(view->partitions[p].minutes[i]);
         free(view->partitions[p].minutes);
     }
+    view_checkpoint_clean(view);
+    free(view->garbage);
     store_cut_release(view->cut);
     window_destroy(view->window);
     rank_memo_destroy(view->memo);
@@ -91,6 +93,9 @@ struct minute_cells *partition_get_minute(struct partition_cells *partition, str
             (partition->minute_count - at) * sizeof(struct minute_cells *));
     struct minute_cells *added = memory_allocate_zeroed(1, sizeof *added);
     added->minute = minute;
+    /* A new newest minute will likely be as large as the one before; only then, since a late one is small. */
+    if (at == partition->minute_count && at > 0)
+        cell_table_expect(&added->cells, partition->minutes[at - 1]->cells.cell_count);
     partition->minutes[at] = added;
     partition->minute_count++;
     return added;
@@ -316,6 +321,19 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
     return status;
 }
 
+static void push_garbage(struct view *view, struct minute_cells *minute) {
+    if (view->garbage_count == view->garbage_capacity) {
+        view->garbage_capacity = view->garbage_capacity * 2 + 16;
+        view->garbage = memory_resize(view->garbage, view->garbage_capacity * sizeof(struct minute_cells *));
+    }
+    view->garbage[view->garbage_count++] = minute;
+}
+
+void view_checkpoint_clean(struct view *view) {
+    for (size_t i = 0; i < view->garbage_count; i++) minute_cells_destroy(view->garbage[i]);
+    view->garbage_count = 0;
+}
+
 void view_checkpoint_done(struct view *view, uint32_t partition_index) {
     struct partition_cells *partition = &view->partitions[partition_index];
     size_t kept = 0;
@@ -328,7 +346,7 @@ void view_checkpoint_done(struct view *view, uint32_t partition_index) {
         if (!view->has_stored || minute->minute.index < view->stored_lowest.index) view->stored_lowest = minute->minute;
         if (!view->has_stored || minute->minute.index > view->stored_highest.index) view->stored_highest = minute->minute;
         view->has_stored = true;
-        minute_cells_destroy(minute);
+        push_garbage(view, minute);
     }
     partition->minute_count = kept;
     struct view_partition *public = &partition->public;

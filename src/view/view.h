@@ -35,6 +35,8 @@ void view_close_commit(struct view *view);
 enum status view_checkpoint_write(struct view *view, uint32_t partition, struct failure *failure) MUST_USE;
 /* Lets go of what the store holds now. Under the write lock; nothing may have been applied in between. */
 void view_checkpoint_done(struct view *view, uint32_t partition);
+/* Frees what done let go of, which takes milliseconds; no lock needed. */
+void view_checkpoint_clean(struct view *view);
 
 /* --- readers' side: any thread, under the read lock --- */
 struct view_partition {

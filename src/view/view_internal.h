@@ -39,6 +39,8 @@ struct view {
     uint32_t partition_count;
     struct partition_cells *partitions;
     struct window *window;
+    struct minute_cells **garbage; /* let go of by checkpoints, not freed yet */
+    size_t garbage_count, garbage_capacity;
     struct rank_memo *memo;
     uint64_t version;
     /* Minutes with a counted click, over everything; and those that may have blocks or amendments in the store. */

@@ -53,6 +53,7 @@ struct window {
     size_t late_count, late_capacity;
     /* Between prepare and commit. */
     bool is_prepared;
+    struct cell_table garbage; /* what the last commit replaced: freed outside the lock, since that takes milliseconds */
     uint32_t prepared_minute;
     struct minute_vector prepared;
     struct cumulative prepared_cumulative; /* counts NULL: none */
@@ -75,6 +76,7 @@ void window_destroy(struct window *window) {
     CHECK(!window->is_prepared);
     for (size_t i = 0; i < RING; i++) slot_clear(&window->slots[i]);
     for (size_t i = 0; i < window->cumulative_count; i++) free(window->cumulatives[i].counts);
+    cell_table_fini(&window->garbage);
     free(window->slots);
     free(window->late);
     free(window);
@@ -138,6 +140,8 @@ static struct slot *get_slot(struct window *window, uint32_t minute) {
     if (slot->used && slot->minute == minute) return slot;
     CHECK(!slot->used); /* what stood here a ring ago was evicted when the newest minute moved on */
     *slot = (struct slot){.minute = minute, .used = true, .closed = minute < window->closed_before};
+    const struct slot *before = minute == window->newest && minute > 0 ? find_slot(window, minute - 1) : NULL;
+    if (before != NULL && !slot->closed) cell_table_expect(&slot->open, (uint32_t)slot_entries(before));
     return slot;
 }
 
@@ -219,7 +223,7 @@ static void prepare_cumulative(struct window *window, uint32_t ad_count) {
     bool extra = boundary_is_extra(window, boundary);
     if (extra && (entries < EXTRA_ENTRIES_MIN || entries < ad_count / EXTRA_SHARE)) return;
     struct cumulative made = {.boundary = boundary, .extra = extra, .ad_count = ad_count};
-    made.counts = memory_allocate(ad_count * sizeof *made.counts);
+    made.counts = memory_allocate_large(ad_count * sizeof *made.counts);
     uint32_t copied = 0;
     if (window->cumulative_count > 0) {
         const struct cumulative *last = &window->cumulatives[window->cumulative_count - 1];
@@ -252,6 +256,7 @@ static void prepare_vector(struct window *window, const struct cell_table *open)
 
 bool window_close_prepare(struct window *window, struct minute closed_before, uint32_t ad_count) {
     CHECK(!window->is_prepared && window->late_count == 0);
+    cell_table_fini(&window->garbage);
     while (window->closed_before < closed_before.index) {
         if (window->closed_before > window->newest) { /* nothing from here on */
             window->closed_before = closed_before.index;
@@ -294,7 +299,8 @@ void window_close_commit(struct window *window) {
     CHECK(window->is_prepared);
     struct slot *slot = find_slot(window, window->prepared_minute);
     CHECK(slot != NULL && !slot->closed);
-    cell_table_fini(&slot->open);
+    window->garbage = slot->open;
+    slot->open = (struct cell_table){0};
     slot->vector = window->prepared;
     slot->closed = true;
     window->closed_before = window->prepared_minute + 1;

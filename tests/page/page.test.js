@@ -165,6 +165,7 @@ describe("the page", { timeout: 240_000 }, () => {
   it("takes the range that is drawn with the mouse into the address, and gives the one before back", async () => {
     const { page, close } = await open("/?ad=ad001&step=minute&range=6h");
     await shown(page, "#ad-when", "1,300 clicks");
+    await page.locator("#ad-chart").scrollIntoViewIfNeeded();
     const box = await page.locator("#ad-chart").boundingBox();
     const y = box.y + box.height / 2;
     await page.mouse.move(box.x + box.width * 0.6, y);

@@ -38,7 +38,7 @@ struct taken {
 
 static struct taken take_all(char *const *names, size_t count, uint32_t batch_lines) {
     struct taken taken = {0};
-    struct line_source *lines = line_source_create(names, count, batch_lines);
+    struct line_source *lines = line_source_create(names, count, batch_lines, NULL);
     struct sender_batch batch = {0};
     struct sender_pause pause;
     const char *file = NULL;
@@ -169,14 +169,34 @@ static void each_file_has_its_own_kind_and_line_numbers(void **state) {
     unlink(log.path);
 }
 
-static void a_compressed_file_is_refused_with_what_to_do(void **state) {
+/* "{1}\n{2}\n{3}" as two gzip members, cut in the middle of a line, and as a zstd frame. */
+static const char gzip_file[] =
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x36\xac\xe5\xaa\x06\x00\x3a\x02\xa6\x61\x05\x00\x00"
+    "\x00\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x33\xaa\xe5\xaa\x36\xae\x05\x00\x1f\x2c\xf4\x14\x06"
+    "\x00\x00\x00";
+static const char zstd_file[] =
+    "\x28\xb5\x2f\xfd\x00\x58\x59\x00\x00\x7b\x31\x7d\x0a\x7b\x32\x7d\x0a\x7b\x33\x7d";
+
+static void compressed_files_are_told_by_their_content_and_undone(void **state) {
     (void)state;
-    struct taken gzip = take_text(BYTES_LITERAL("\x1f\x8b\x08\x00rest"), 10);
-    assert_int_equal(gzip.status, STATUS_UNSUPPORTED);
-    assert_non_null(strstr(gzip.failure.text, "zcat"));
-    struct taken zstd = take_text(BYTES_LITERAL("\x28\xb5\x2f\xfdrest\n"), 10);
-    assert_int_equal(zstd.status, STATUS_UNSUPPORTED);
-    assert_non_null(strstr(zstd.failure.text, "zstdcat"));
+    const struct bytes files[] = {BYTES_LITERAL(gzip_file), BYTES_LITERAL(zstd_file)};
+    for (size_t i = 0; i < 2; i++) {
+        struct taken taken = take_text(files[i], 2);
+        assert_int_equal(taken.status, STATUS_END);
+        assert_int_equal(taken.lines, 3);
+        assert_int_equal(taken.batches, 2);
+        assert_true(bytes_equal(buffer_view(&taken.bytes), BYTES_LITERAL("{1}\n{2}\n{3}")));
+        buffer_fini(&taken.bytes);
+    }
+}
+
+static void of_a_damaged_file_the_whole_lines_come_first(void **state) {
+    (void)state;
+    struct taken taken = take_text((struct bytes){(const uint8_t *)gzip_file, sizeof gzip_file - 3}, 10);
+    assert_int_equal(taken.status, STATUS_BAD_INPUT);
+    assert_non_null(strstr(taken.failure.text, "damaged"));
+    assert_true(bytes_equal(buffer_view(&taken.bytes), BYTES_LITERAL("{1}\n{2}\n")));
+    buffer_fini(&taken.bytes);
 }
 
 static void a_missing_file_is_named(void **state) {
@@ -197,7 +217,8 @@ int main(void) {
         cmocka_unit_test(long_lines_end_a_batch_early),
         cmocka_unit_test(log_lines_are_told_by_the_first_line_that_is_not_empty),
         cmocka_unit_test(each_file_has_its_own_kind_and_line_numbers),
-        cmocka_unit_test(a_compressed_file_is_refused_with_what_to_do),
+        cmocka_unit_test(compressed_files_are_told_by_their_content_and_undone),
+        cmocka_unit_test(of_a_damaged_file_the_whole_lines_come_first),
         cmocka_unit_test(a_missing_file_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,12 @@ enum status view_visit_ad(struct view *view, struct bytes ad_id, struct minute f
 }
 struct view_usage view_usage(const struct view *view) {
     (void)view;
-    return (struct view_usage){.window_bytes = 100, .window_bytes_max = 1000, .window_minutes = 3, .window_vectors = 1};
+    return (struct view_usage){.window_bytes = 100,
+                               .window_bytes_max = 1000,
+                               .window_minutes = 3,
+                               .window_vectors = 1,
+                               .window_from = {26824320},
+                               .cells_bytes = 50};
 }
 
 /* --- asking --- */
@@ -148,6 +153,10 @@ static struct asking *asking_create(void) {
         .stage_cpu = {{"http", 1.5}, {"journal", 0.25}},
         .ads = 3,
         .uptime_seconds = 12.5,
+        .refused = {{"clock", 2}, {"dedup_memory", 0}},
+        .commits = {4, 1, [QUERY_COMMIT_BUCKETS - 1] = 1},
+        .commits_ns = 3500000000,
+        .connections = {.open = 2, .accepted = 9, .ended = {{"idle", 5}}},
     };
     asking->status.totals.rejected_by[REJECT_BAD_JSON] = 2;
     asking->status.totals.rejected_by[REJECT_BAD_IP] = 3;
@@ -370,7 +379,11 @@ static void status_tells_everything_and_its_totals_add_up(void **state) {
                           "\"duplicate_content\":1,\"late_amended\":0,\"cells_in_memory\":8},{\"partition\":1,");
     assert_contains(body, "],\"phase\":\"serving\",\"waits_for\":null,\"dedup\":{\"entries\":9,\"entries_max\":1000,"
                           "\"bytes\":4000,\"bytes_max\":5000},\"ads\":3,");
-    assert_contains(body, "\"conservation\":{\"intake\":true,\"partitions\":true}}\n");
+    assert_contains(body, "\"conservation\":{\"intake\":true,\"partitions\":true},");
+    assert_contains(body,
+                    "\"memory\":{\"resident_bytes\":0,\"dedup_bytes\":4000,\"dedup_bytes_max\":5000,\"window_bytes\":100,"
+                    "\"window_bytes_max\":1000,\"window_minutes\":3,\"window_from\":\"2021-01-01T00:00:00Z\","
+                    "\"cells_bytes\":50,\"ads_bytes\":0}}\n");
     PROBLEM("/v1/status", "verbose=1", 400, "verbose");
     asking_destroy(asking);
 }
@@ -475,6 +488,18 @@ static void metrics_say_what_status_says(void **state) {
         "tally_journal_syncs_total 6",
         "tally_view_version 11",
         "tally_rules_number 1",
+        "tally_intake_refused_total{reason=\"clock\"} 2",
+        "tally_connections 2",
+        "tally_connections_ended_total{reason=\"idle\"} 5",
+        "tally_commit_seconds_bucket{le=\"0.000500\"} 4",
+        "tally_commit_seconds_bucket{le=\"2.500000\"} 5",
+        "tally_commit_seconds_bucket{le=\"+Inf\"} 6",
+        "tally_commit_seconds_sum 3.500000000",
+        "tally_commit_seconds_count 6",
+        "tally_window_bytes 100",
+        "tally_window_seconds 180",
+        "tally_window_from_timestamp_seconds 1609459200",
+        "tally_cells_bytes 50",
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; ++i) {
         char line[256];
