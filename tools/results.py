@@ -62,7 +62,7 @@ def meson_test(test):
 
 
 def pytest(report):
-    """pytest's --junitxml."""
+    """pytest's --junitxml; node's test runner writes the same."""
     if not report.is_file():
         return Result()
     try:

@@ -1,5 +1,5 @@
 // ad.js: one ad's minutes, hours or days, each with its state.
-import { adCount, exact, series } from "/assets/api.js";
+import { adCount, AnswerError, exact, series } from "/assets/api.js";
 import { RANGE_MS } from "/assets/address.js";
 import { Chart, colour } from "/assets/chart.js";
 import { byId, say, setHidden, setText } from "/assets/dom.js";
@@ -71,40 +71,43 @@ export class Ad {
     });
   }
 
-  // The view has changed. Resolves when its answer is shown.
+  // The view has changed. Resolves when its answer is shown (true) or there is none (false).
   show(view, newest) {
     const wanted = JSON.stringify([view.ad, view.step, view.range, view.from, view.to]);
-    if (wanted === this.wanted) return Promise.resolve();
+    if (wanted === this.wanted) return Promise.resolve(true);
     this.wanted = wanted;
+    // Nothing of another ad stands under this one's name while the server is asked.
+    if (view.ad !== this.view?.ad) setHidden(byId("ad-body"), true);
     this.view = view;
     this.abort.abort();
     this.abort = new AbortController();
     setHidden(byId("ad-empty"), view.ad !== null);
     if (view.ad === null) {
-      setHidden(byId("ad-body"), true);
       setText(byId("ad-title"), "One ad");
       setText(byId("ad-when"), "\u00a0");
+      say(byId("ad-error"), null);
     }
     return this.refresh(newest);
   }
 
   async refresh(newest) {
-    if (this.view === null || this.view.ad === null) return;
+    if (this.view === null || this.view.ad === null) return true;
     const { signal } = this.abort;
-    const view = this.view, range = rangeOf(view, newest);
+    const view = this.view, range = rangeOf(view, newest ?? null);
     setText(byId("ad-title"), `Ad ${view.ad}`);
-    if (range === null) {
-      setText(byId("ad-when"), "no click yet");
-      return;
-    }
+    if (byId("ad-body").hidden) setText(byId("ad-when"), newest === null ? "no click yet" : "asking the server");
+    if (range === null) return newest === null;
     try {
       const from = rfc3339(range.from), to = rfc3339(range.to);
       const [answer, total] = await Promise.all([series(view.ad, from, to, view.step, signal), adCount(view.ad, from, to, signal)]);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       say(byId("ad-error"), null);
       this.write(view, answer, total);
+      return true;
     } catch (error) {
-      if (error.name !== "AbortError" && error.status !== 0) say(byId("ad-error"), error.message);
+      if (!(error instanceof AnswerError) && error.name !== "AbortError") throw error;
+      if (error.status > 0) say(byId("ad-error"), error.message);
+      return false;
     }
   }
 

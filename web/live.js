@@ -4,14 +4,17 @@ import { span } from "/assets/format.js";
 
 const SILENT_MS = 3500;       // an event is due every second; after this long without one the server counts as lost
 const STALE_MS = 15_000;      // a stream open but silent this long may hang on a dead peer: it is opened anew
+const HIDDEN_MS = 60_000;     // a page unseen for so long gives its connection back: a browser has six for one server
 const RETRY_MS = [500, 1000, 2000, 3000]; // waits before each new try, the last one for all that follow
 
-// Calls onStatus(status) for each event, onState("live" | "lost", text of how long) at least once a second while lost.
+// Calls onStatus(status) for each event, onState("live" | "lost" | "paused", text of how long) when that
+// changes, and at least once a second while lost.
 export class Live {
   constructor(onStatus, onState) {
     this.onStatus = onStatus;
     this.onState = onState;
     this.source = null;
+    this.paused = false;
     this.retries = 0;
     this.retryTimer = null;
     this.openedAt = performance.now();
@@ -23,7 +26,8 @@ export class Live {
     this.startedAt = performance.now();
     this.open();
     setInterval(() => this.watch(), 500);
-    addEventListener("online", () => this.open());
+    addEventListener("online", () => { if (!this.paused) this.open(); });
+    document.addEventListener("visibilitychange", () => this.see());
     // The reader leaves: a stream that is cut by that is no news.
     addEventListener("pagehide", () => this.close());
     addEventListener("pageshow", (event) => { if (event.persisted) this.open(); });
@@ -50,6 +54,24 @@ export class Live {
     });
   }
 
+  see() {
+    clearTimeout(this.hiddenTimer);
+    if (document.hidden) {
+      this.hiddenTimer = setTimeout(() => this.pause(), HIDDEN_MS);
+    } else if (this.paused) {
+      this.paused = false;
+      this.heardAt = null;
+      this.startedAt = performance.now();
+      this.open();
+    }
+  }
+
+  pause() {
+    this.paused = true;
+    this.close();
+    this.onState("paused", "");
+  }
+
   hear(data) {
     const status = parseJson(data);
     this.heardAt = performance.now();
@@ -59,6 +81,7 @@ export class Live {
   }
 
   watch() {
+    if (this.paused) return;
     const now = performance.now();
     const silent = now - (this.heardAt ?? this.startedAt);
     if (silent < SILENT_MS) return;

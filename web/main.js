@@ -15,7 +15,7 @@ const ASK_EVERY_MS = 2000; // the rankings and series, while their answers chang
 const ASK_SHARE = 10;      // and never more than a tenth of the time, however slow the answers are
 
 let view;
-let newest = null; // event time up to which clicks were seen, in ms
+let newest; // event time up to which clicks were seen, in ms; null: none; undefined: not known yet
 const panels = [new Totals(), new Partitions(), new Rate()];
 const top20 = new Top({ linkTo: (ad) => writeView({ ...view, ad }), onChoose: (ad) => go({ ad }, byId("ad-title")) });
 const oneAd = new Ad({ onZoom: (from, to) => go({ range: "fixed", from, to }), onBack: () => history.back() });
@@ -34,8 +34,8 @@ function showView() {
     byId("ad-from").value = new Date(view.from).toISOString().slice(0, 16);
     byId("ad-to").value = new Date(view.to).toISOString().slice(0, 16);
   }
-  top20.show(view);
-  oneAd.show(view, newest);
+  track(top20.show(view));
+  track(oneAd.show(view, newest));
 }
 
 // A new view by the reader's hand: an entry in the browser's history.
@@ -118,18 +118,27 @@ function newestOf(status) {
   return marks.length === 0 ? null : Math.max(...marks) + Number(status.rules.delay_ms);
 }
 
-let asking = false, askedVersion = null, askAgainAt = 0;
+let asking = 0, askedVersion = null, askAgainAt = 0;
+
+// Counts the questions under way. The promise says whether they were answered.
+async function track(questions) {
+  asking++;
+  try {
+    return await questions;
+  } finally {
+    asking--;
+  }
+}
+
 async function askWhenNew(status) {
   const now = performance.now();
   const minuteOf = (ms) => (ms === null ? null : Math.floor(ms / STEP_MS.minute));
   const state = `${status.version} ${minuteOf(newest)} ${status.watermark}`;
-  if (asking || document.hidden || now < askAgainAt || state === askedVersion) return;
-  asking = true;
-  await Promise.all([top20.refresh(), oneAd.refresh(newest)]);
+  if (asking > 0 || document.hidden || now < askAgainAt || state === askedVersion) return;
+  const answered = await track(Promise.all([top20.refresh(), oneAd.refresh(newest)]));
   const took = performance.now() - now;
-  askedVersion = state;
+  askedVersion = answered.every(Boolean) ? state : null;
   askAgainAt = now + Math.max(ASK_EVERY_MS, took * ASK_SHARE);
-  asking = false;
 }
 
 function onStatus(status) {
@@ -144,7 +153,7 @@ function onState(state, howLong) {
   const lost = state === "lost";
   document.documentElement.dataset.server = state;
   byId("connection").dataset.state = state;
-  setText(byId("connection-text"), lost ? "server lost" : "live");
+  setText(byId("connection-text"), { live: "live", lost: "server lost", paused: "paused while hidden" }[state]);
   say(byId("lost"), lost ? "The server is lost: nothing on this page has been updated since. Trying again." : null);
   say(byId("lost-for"), lost ? `No word for ${howLong}.` : null);
   if (!lost) return;

@@ -12,14 +12,14 @@ export function timeText(ms) {
 
 // One partition in words; the first that is true.
 function reason(row, status) {
-  if (row.behind > 0n) {
-    const cause = status.phase === "replaying" ? "the journal is read again" : "being counted";
-    return `${count(row.behind)} records behind: ${cause}`;
-  }
-  if (row.watermark === null) return "no click yet";
+  const behind = row.behind > 0n;
+  if (status.phase === "replaying" && behind) return `the journal is read again: ${count(row.behind)} records to go`;
   if (status.waits_for !== null) return status.waits_for;
-  if (row.lag <= status.rules.delay_ms + SLACK_MS) return `up to date (delay ${span(status.rules.delay_ms)})`;
-  return `all counted; no newer click came, and the watermark of past clicks moves on by itself only slowly`;
+  if (row.watermark === null) return behind ? "its first clicks are being counted" : "no click yet";
+  const delay = Number(status.rules.delay_ms);
+  if (row.lag <= delay + SLACK_MS) return `${behind ? "keeping up" : "up to date"} (delay ${span(delay)})`;
+  if (behind) return `${count(row.behind)} records behind: being counted`;
+  return "all counted, but no newer click came; past time moves on slowly by itself";
 }
 
 function rowOf(partition, status) {

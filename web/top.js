@@ -1,5 +1,5 @@
 // top.js: the 20 ads with the most clicks in the window, each with a small line of its last hour or of the window.
-import { exact, popularAds, series } from "/assets/api.js";
+import { AnswerError, exact, popularAds, series } from "/assets/api.js";
 import { byId, make, say, setText } from "/assets/dom.js";
 import { count, minute, parseTime, rfc3339, STEP_MS, windowName } from "/assets/format.js";
 import { condensed, sparkline } from "/assets/sparkline.js";
@@ -60,14 +60,15 @@ export class Top {
     cell.replaceChildren(line);
   }
 
-  // The view has changed. Resolves when the new window's answer is shown.
+  // The view has changed. Resolves when the new window's answer is shown (true) or there is none (false).
   show(view) {
     this.chosen = view.ad;
     if (view.window === this.window) {
       this.table.set(this.table.rows);
-      return Promise.resolve();
+      return Promise.resolve(true);
     }
     this.window = view.window;
+    setText(byId("top-when"), `${windowName(this.window)}: asking the server`);
     this.abort.abort();
     this.abort = new AbortController();
     return this.refresh();
@@ -75,18 +76,19 @@ export class Top {
 
   async refresh() {
     const { signal } = this.abort;
-    let answer;
     try {
-      answer = await popularAds(this.window, COUNT, signal);
+      const answer = await popularAds(this.window, COUNT, signal);
+      if (signal.aborted) return false;
+      say(byId("top-error"), null);
+      this.write(answer);
+      await this.refreshLines(answer, signal);
+      return true;
     } catch (error) {
+      if (!(error instanceof AnswerError) && error.name !== "AbortError") throw error;
       // Without any answer the notice at the top says all there is to say.
-      if (error.name !== "AbortError" && error.status !== 0) say(byId("top-error"), error.message);
-      return;
+      if (error.status > 0) say(byId("top-error"), error.message);
+      return false;
     }
-    if (signal.aborted) return;
-    say(byId("top-error"), null);
-    this.write(answer);
-    await this.refreshLines(answer, signal);
   }
 
   write(answer) {
@@ -117,12 +119,7 @@ export class Top {
         fresh.set(ad, sparkline(values, lit, `most in ${minutes / LINE_POINTS > 1 ? "one step" : "one minute"}: ${count(Math.max(...values))}`));
       }
     };
-    try {
-      await Promise.all(Array.from({ length: SIDE_BY_SIDE }, draw));
-    } catch (error) {
-      if (error.name !== "AbortError" && error.status !== 0) say(byId("top-error"), error.message);
-      return;
-    }
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, draw));
     if (signal.aborted) return;
     this.lines = fresh;
     this.linesOf = linesOf;

@@ -261,9 +261,10 @@ size_t aggregator_increments_waiting(const struct aggregator *aggregator) {
     return aggregator->increment_count;
 }
 
-bool aggregator_purge(struct aggregator *aggregator) {
+bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted) {
     struct dedup_usage usage = dedup_usage(aggregator->dedup);
-    if (dedup_room(aggregator->dedup) > usage.entries_max / 4) return false;
+    uint64_t room = dedup_room(aggregator->dedup);
+    if (room > usage.entries_max / 4 && room >= room_wanted) return false;
     return !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
 }
 

@@ -42,8 +42,9 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
 bool aggregator_take(struct aggregator *aggregator, struct partial *out);
 size_t aggregator_increments_waiting(const struct aggregator *aggregator);
 
-/* Frees forgotten identities when room is short; call when idle. True when it did something useful. */
-bool aggregator_purge(struct aggregator *aggregator);
+/* Frees forgotten identities when there is room for fewer than `room_wanted` or for less than a quarter of all; call when
+ * idle. True when there is more to do. */
+bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted);
 
 struct journal_offset aggregator_offset(const struct aggregator *aggregator);
 const struct watermark *aggregator_watermark(const struct aggregator *aggregator);

@@ -66,8 +66,8 @@ static bool take_head(struct peer *peer, const char *at, size_t len, size_t *tak
     *taken = part;
     if (end == NULL) return peer->head_len < HEAD_BYTES_MAX - 1;
     const char *length = strcasestr(peer->head, "\r\ncontent-length:");
-    if (length == NULL || length > end) return false;
-    peer->body_left = strtoull(length + sizeof "\r\ncontent-length:" - 1, NULL, 10);
+    bool has_body = length != NULL && length < end;
+    peer->body_left = has_body ? strtoull(length + sizeof "\r\ncontent-length:" - 1, NULL, 10) : 0;
     *taken = (size_t)(end - peer->head) + 4 - before;
     peer->head_len = 0;
     peer->in_body = true;

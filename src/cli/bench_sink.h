@@ -1,4 +1,5 @@
-/* bench_sink.h: a server in a thread of this process that takes clicks and only counts their lines: what a sender can do. */
+/* bench_sink.h: a server in a thread of this process that takes clicks and only counts their lines, to see what a sender can
+ * do. Any other request gets the same answer, with no lines. */
 #pragma once
 
 #include <stdint.h>

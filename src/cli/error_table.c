@@ -18,32 +18,44 @@ static const struct reject_explanation reject_explanations[REJECT_CODES] = {
          "into that: jq -c '.[]' FILE | tally send -"},
     [REJECT_NOT_OBJECT] = {"[\"ad001\",1609459201000]", "Write each click as an object with the members of the example of a "
                                                         "good line, not as an array, a string or a number."},
-    [REJECT_MISSING_FIELD] = {"{\"ad_id\":\"ad001\",\"user_id\":\"user 1\",\"ip\":\"207.148.22.22\"}",
+    [REJECT_MISSING_FIELD] = {"{\"ad_id\":\"ad001\",\"user_id\":\"user 1\",\"ip\":\"207.148.22.22\",\"country\":\"USA\"}",
                               "Give ad_id, click_timestamp, user_id and ip in each click; the detail names the one that is "
                               "missing. country and event_id may be left out (event_id not when the server's "
                               "--without-event-id is reject)."},
-    [REJECT_DUPLICATE_FIELD] = {"{\"ad_id\":\"ad001\",\"ad_id\":\"ad002\", ...}",
+    [REJECT_DUPLICATE_FIELD] = {"{\"ad_id\":\"ad001\",\"ad_id\":\"ad002\",\"click_timestamp\":1609459201000,\"user_id\":"
+                                "\"user 1\",\"ip\":\"207.148.22.22\",\"country\":\"USA\"}",
                                 "Write each member once: which of two values is meant cannot be told."},
-    [REJECT_WRONG_TYPE] = {"{\"ad_id\":1, ...}",
+    [REJECT_WRONG_TYPE] = {"{\"ad_id\":1,\"click_timestamp\":1609459201000,\"user_id\":\"user "
+                           "1\",\"ip\":\"207.148.22.22\",\"country\":\"USA\"}",
                            "Write ids, ip and country as JSON strings, with quotes, and click_timestamp "
                            "as a number or a string."},
-    [REJECT_BAD_AD_ID] = {"{\"ad_id\":\"\", ...}", "Use ids of 1 to 128 bytes of UTF-8 without control characters. They are "
-                                                   "never cut, since two ads could become one."},
-    [REJECT_BAD_USER_ID] = {"{\"user_id\":\"\", ...}", "Use ids of 1 to 128 bytes of UTF-8 without control characters."},
-    [REJECT_BAD_EVENT_ID] = {"{\"event_id\":\"\", ...}", "Use ids of 1 to 128 bytes of UTF-8 without control characters, or "
-                                                         "leave event_id out: then the other five say which click it is."},
-    [REJECT_BAD_TIMESTAMP] = {"{\"click_timestamp\":\"01/02/2021 10:00\", ...}",
+    [REJECT_BAD_AD_ID] = {"{\"ad_id\":\"\",\"click_timestamp\":1609459201000,\"user_id\":\"user "
+                          "1\",\"ip\":\"207.148.22.22\",\"country\":\"USA\"}",
+                          "Use ids of 1 to 128 bytes of UTF-8 without control characters. They are "
+                          "never cut, since two ads could become one."},
+    [REJECT_BAD_USER_ID] = {"{\"ad_id\":\"ad001\",\"click_timestamp\":1609459201000,\"user_id\":\"\",\"ip\":\"207.148.22."
+                            "22\",\"country\":\"USA\"}",
+                            "Use ids of 1 to 128 bytes of UTF-8 without control characters."},
+    [REJECT_BAD_EVENT_ID] = {"{\"ad_id\":\"ad001\",\"click_timestamp\":1609459201000,\"user_id\":\"user "
+                             "1\",\"ip\":\"207.148.22.22\",\"country\":\"USA\",\"event_id\":\"\"}",
+                             "Use ids of 1 to 128 bytes of UTF-8 without control characters, or "
+                             "leave event_id out: then the other five say which click it is."},
+    [REJECT_BAD_TIMESTAMP] = {"{\"ad_id\":\"ad001\",\"click_timestamp\":\"01/02/2021 10:00\",\"user_id\":\"user "
+                              "1\",\"ip\":\"207.148.22.22\",\"country\":\"USA\"}",
                               "Write milliseconds since 1970 (13 digits), seconds (10 digits), RFC 3339 as "
                               "2021-01-01T00:00:01Z, or 2021-01-01 00:00:01, which is UTC."},
     [REJECT_FUTURE_TIMESTAMP] =
-        {"{\"click_timestamp\":\"2099-01-01T00:00:00Z\", ...}",
+        {"{\"ad_id\":\"ad001\",\"click_timestamp\":\"2099-01-01T00:00:00Z\",\"user_id\":\"user "
+         "1\",\"ip\":\"207.148.22.22\",\"country\":\"USA\"}",
          "Set the clocks of the machine that stamped the click and of the server (NTP). A click may be "
          "at most --max-skew (60 s) ahead. Local time sent as UTC looks like this too."},
     [REJECT_BAD_IP] =
-        {"{\"ip\":\"207.148.22.300\", ...}",
+        {"{\"ad_id\":\"ad001\",\"click_timestamp\":1609459201000,\"user_id\":\"user "
+         "1\",\"ip\":\"207.148.22.300\",\"country\":\"USA\"}",
          "Write IPv4 as 207.148.22.22, IPv6 as 2001:db8::1, or IPv4 with masked parts as 207.xxx.xx.22; no port, "
          "no list of proxies."},
-    [REJECT_BAD_COUNTRY] = {"{\"country\":\"Atlantis\", ...}",
+    [REJECT_BAD_COUNTRY] = {"{\"ad_id\":\"ad001\",\"click_timestamp\":1609459201000,\"user_id\":\"user "
+                            "1\",\"ip\":\"207.148.22.22\",\"country\":\"Atlantis\"}",
                             "Write an ISO 3166-1 code of two or three letters, such as DE or DEU, or leave country out."},
     [REJECT_BAD_UTF8] = {"{\"ad_id\":\"caf\\xE9\", ...}",
                          "Write the file in UTF-8: iconv -f ISO-8859-1 -t UTF-8 FILE | tally send -"},

@@ -74,13 +74,23 @@ static bool is_earlier(const struct send_report *report, size_t code, const stru
            reject->line < report->codes[code].line;
 }
 
-void send_report_firsts(struct send_report *report, bool all) {
-    int64_t now_ms = timing_now_ms();
+/* The one of the lowest line number that may be shown; SEND_REPORT_CODES_MAX when there is none. */
+static size_t next_first(const struct send_report *report, int64_t kept_ms_max) {
+    size_t best = SEND_REPORT_CODES_MAX;
     for (size_t i = 0; i < report->code_count; i++) {
-        if (report->codes[i].first != FIRST_KEPT || (!all && now_ms - report->codes[i].kept_ms < FIRST_WAIT_MS)) continue;
+        if (report->codes[i].first != FIRST_KEPT || report->codes[i].kept_ms > kept_ms_max) continue;
+        if (best == SEND_REPORT_CODES_MAX || report->codes[i].line < report->codes[best].line) best = i;
+    }
+    return best;
+}
+
+void send_report_firsts(struct send_report *report, bool all) {
+    int64_t kept_ms_max = all ? INT64_MAX : timing_now_ms() - FIRST_WAIT_MS;
+    size_t code;
+    while ((code = next_first(report, kept_ms_max)) != SEND_REPORT_CODES_MAX) {
         send_report_end_progress(report);
-        cli_say("%s", report->codes[i].text);
-        report->codes[i].first = FIRST_SHOWN;
+        cli_say("%s", report->codes[code].text);
+        report->codes[code].first = FIRST_SHOWN;
     }
 }
 

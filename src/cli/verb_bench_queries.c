@@ -328,7 +328,7 @@ static enum status add_memory(const struct loading *loading, struct bench_figure
     enum status status = api_get(loading->client, BYTES_LITERAL("/v1/status"), &json, NULL, failure);
     if (status != STATUS_OK) return status;
     uint64_t bytes = 0;
-    if (json_u64(json, "window/bytes", &bytes)) {
+    if (json_u64(json, "memory/window_bytes", &bytes)) {
         bench_add(figures, "window_memory_mib", (double)bytes / (1024 * 1024), 0);
     }
     json_destroy(json);

@@ -187,7 +187,7 @@ int verb_send(int argc, char **argv) {
          .to_text = &source_name},
         {.name = "rejects",
          .argument = "FILE",
-         .help = "write the rejected lines' numbers and reasons there, as NDJSON",
+         .help = "write the rejected lines' numbers and reasons there, as NDJSON; with --resume they are added",
          .to_text = &send.report.rejects_name},
         {.name = "resume",
          .argument = "STATE",

@@ -29,7 +29,7 @@ struct http_peer {
     uint64_t resting_bytes; /* received, when the rest was first looked at */
     uint64_t head_since_ms; /* 0: no byte of a head has been seen */
 };
-enum { PEER_NONE = UINT32_MAX };
+#define PEER_NONE UINT32_MAX
 
 enum http_event {
     HTTP_EVENT_ACCEPTED,

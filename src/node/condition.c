@@ -53,7 +53,7 @@ enum node_refusal node_refusal(const struct node *node) {
     }
     if (!atomic_load(&node->clock_trusted)) return NODE_REFUSES_CLOCK;
     if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max) return NODE_REFUSES_PENDING;
-    if (node_dedup_full(node, INTAKE_BATCH_CLICKS)) return NODE_REFUSES_DEDUP;
+    if (node_dedup_full(node, 1)) return NODE_REFUSES_DEDUP;
     if (ads_full(node)) return NODE_REFUSES_ADS;
     return NODE_REFUSES_NOT;
 }

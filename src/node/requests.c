@@ -96,6 +96,7 @@ static void begin_clicks(struct node *node, const struct request_head *head, voi
     enum node_refusal refusal = node_refusal(node);
     if (!bytes_equal(head->method, BYTES_LITERAL("POST"))) {
         reply_problem(&reply, 405, "method-not-allowed", "Method not allowed", "/v1/clicks takes POST only");
+        reply.headers = "Cache-Control: no-store\r\nAllow: POST\r\n";
     } else if (refusal != NODE_REFUSES_NOT) {
         node_count_refused(node, refusal);
         reply_problem(&reply, 503, "not-now", "Not now", "%s; try again", node_refusal_text(refusal));
@@ -245,6 +246,12 @@ static void answer_export(struct node *node, const struct request_head *head, st
 
 /* --- the table of contents --- */
 
+/* Those that query_answer does not know. */
+static bool is_for_reading(struct bytes path) {
+    return bytes_equal(path, BYTES_LITERAL("/livez")) || bytes_equal(path, BYTES_LITERAL("/readyz")) ||
+           bytes_equal(path, BYTES_LITERAL("/v1/live")) || bytes_equal(path, BYTES_LITERAL("/v1/export"));
+}
+
 void node_request(struct node *node, const struct request_head *head, void *request, void **session, bool *body_wanted) {
     struct bytes path = head->path;
     *session = NULL;
@@ -256,13 +263,15 @@ void node_request(struct node *node, const struct request_head *head, void *requ
     }
     struct reply reply = {.body_file = -1};
     bool reads = bytes_equal(head->method, BYTES_LITERAL("GET")) || bytes_equal(head->method, BYTES_LITERAL("HEAD"));
-    if (reads && bytes_equal(path, BYTES_LITERAL("/livez")))
+    if (!reads && is_for_reading(path))
+        reply_read_only(&reply, path);
+    else if (bytes_equal(path, BYTES_LITERAL("/livez")))
         node_answer_probe(node, false, head->query, &reply);
-    else if (reads && bytes_equal(path, BYTES_LITERAL("/readyz")))
+    else if (bytes_equal(path, BYTES_LITERAL("/readyz")))
         node_answer_probe(node, true, head->query, &reply);
-    else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/live"))) {
+    else if (bytes_equal(path, BYTES_LITERAL("/v1/live"))) {
         if (node_live_begin(node, request, &reply)) return;
-    } else if (reads && bytes_equal(path, BYTES_LITERAL("/v1/export")) && node_phase(node) != NODE_REPLAYING)
+    } else if (bytes_equal(path, BYTES_LITERAL("/v1/export")) && node_phase(node) != NODE_REPLAYING)
         answer_export(node, head, &reply);
     else
         answer_question(node, head, &reply);

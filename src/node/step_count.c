@@ -18,7 +18,7 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
         status = aggregator_step(partition->aggregator, record, &failure);
         did = true;
     } else {
-        did = aggregator_purge(partition->aggregator);
+        did = aggregator_purge(partition->aggregator, 2 * INTAKE_BATCH_CLICKS);
     }
     uint64_t room = aggregator_dedup_room(partition->aggregator);
     pthread_mutex_unlock(&partition->lock);

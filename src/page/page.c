@@ -30,8 +30,7 @@ bool page_answer(const struct request_head *head, struct reply *reply) {
     const struct page_asset *asset = find(head->path);
     if (asset == NULL && !starts_with(head->path, assets_folder)) return false;
     if (!bytes_equal(head->method, bytes_of_text("GET"))) {
-        reply_problem(reply, 405, "method-not-allowed", "Method not allowed", "the page is read with GET or HEAD");
-        reply->headers = "Allow: GET, HEAD\r\nCache-Control: no-store\r\n";
+        reply_read_only(reply, head->path);
         return true;
     }
     if (asset == NULL) {

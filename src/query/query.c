@@ -60,8 +60,7 @@ void query_answer(struct view *view, const struct query_status *status, const st
         return;
     }
     if (!is(head->method, "GET") && !is(head->method, "HEAD")) {
-        reply_problem(reply, 405, "method-not-allowed", "Method not allowed",
-                      "%.*s answers questions only; Allow: GET, HEAD", shown, (const char *)head->path.at);
+        reply_read_only(reply, head->path);
         return;
     }
     switch (route) {

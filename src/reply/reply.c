@@ -112,3 +112,11 @@ void reply_problem(struct reply *reply, unsigned http_status, const char *type, 
     va_end(arguments);
     buffer_append_text(&reply->body, "}");
 }
+
+void reply_read_only(struct reply *reply, struct bytes path) {
+    enum { SHOWN_PATH_BYTES_MAX = 128 };
+    int shown = path.len < SHOWN_PATH_BYTES_MAX ? (int)path.len : SHOWN_PATH_BYTES_MAX;
+    reply_problem(reply, 405, "method-not-allowed", "Method not allowed", "%.*s is only read; Allow: GET, HEAD", shown,
+                  shown == 0 ? "" : (const char *)path.at);
+    reply->headers = "Allow: GET, HEAD\r\nCache-Control: no-store\r\n";
+}

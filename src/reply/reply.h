@@ -14,6 +14,8 @@ void reply_problem(struct reply *reply, unsigned http_status, const char *type, 
 /* The same without the closing brace: append `,"member":...` to the body, then `}`. */
 void reply_problem_open(struct reply *reply, unsigned http_status, const char *type, const char *title, const char *format,
                         ...) PRINTF_LIKE(5, 6);
+/* 405 for a path that is only read, naming the methods in `Allow` too (RFC 9110, 15.5.6). */
+void reply_read_only(struct reply *reply, struct bytes path);
 /* Appends `text` as a JSON string with its quotes. Bytes that are not valid UTF-8 become U+FFFD each, so that an answer is
  * JSON whatever was quoted in it. */
 void json_append_string(struct buffer *out, struct bytes text);

@@ -124,6 +124,19 @@ def test_a_torn_tail_is_a_warning_with_its_file(new_server):
     assert (server.data / torn["file"]).stat().st_size == torn["bytes"] and torn["level"] == "warn"
 
 
+def test_a_slow_disk_is_a_warning_and_shows_in_the_histogram(new_server):
+    server = new_server()
+    server.start(*PAST, wrap=["strace", "-D", "-f", "-q", "-o", "/dev/null", "-e", "trace=fdatasync", "-e",
+                              "inject=fdatasync:delay_exit=1300000:when=8+"])
+    for number in range(12):
+        assert server.post_lines(batch(number, 1)).status == 200
+    slow = wait_until(lambda: server.events("slow_commit"), "a warning")[0]
+    assert slow["level"] == "warn" and slow["commits"] >= 1 and 1300 <= slow["slowest_ms"] < 60_000
+    now = samples(metrics(server))
+    assert now['tally_commit_seconds_bucket{le="1.000000"}'] < now["tally_commit_seconds_count"]
+    assert now["tally_commit_seconds_sum"] >= 1.3
+
+
 LIBFAKETIME = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 

@@ -276,12 +276,15 @@ def parse_metrics(text):
             families[current] = {}
         elif line.startswith("# TYPE "):
             name, kind = line.split(" ")[2:]
-            assert name == current and kind in ("counter", "gauge")
+            assert name == current and kind in ("counter", "gauge", "histogram")
             types[name] = kind
         else:
             match = SAMPLE.fullmatch(line)
             assert match, line
             name, labels, value = match.groups()
+            if types.get(current) == "histogram":
+                name = re.sub("_(bucket|sum|count)$", "", name)
+                labels = match.group(1).removeprefix(name) + " " + (labels or "")
             assert name == current and name in types and (labels or "") not in families[name]
             families[name][labels or ""] = float(value)
     for name, kind in types.items():

@@ -58,7 +58,7 @@ def shape(answer):
     try:
         return moves_out(json.loads(answer))
     except ValueError:
-        answer = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", answer.strip())
+        answer = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\bnone\b", "TIME", answer.strip())
         return re.sub(r"\b(open|closed|sealed)\b", "STATE", answer)
 
 
@@ -101,6 +101,8 @@ class Walk:
         done = subprocess.run(["bash", "-e", "-c", self.here(commands)], cwd=self.tree, env=self.env, capture_output=True,
                               text=True, preexec_fn=servers.die_with_parent, timeout=900, check=False)
         assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
+        if self.running:  # a reader is slower than the publication of what was accepted
+            wait_until(lambda: json.load(self.get("/v1/status"))["totals"]["pending"] == 0, "nothing pending")
         return done.stdout
 
     def serve(self, commands):

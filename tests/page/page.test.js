@@ -259,6 +259,23 @@ describe("the page", { timeout: 240_000 }, () => {
     await close();
   });
 
+  it("gives its connection back when it is hidden for long, and goes on when it is seen again", async () => {
+    const { page, close } = await open();
+    await live(page);
+    await page.clock.install();
+    const hide = (hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+    await hide(true);
+    await page.clock.fastForward(61_000);
+    await shown(page, "#connection-text", "paused");
+    assert.equal(await page.isVisible("#lost"), false);
+    await hide(false);
+    await shown(page, "#connection-text", "live");
+    await close();
+  });
+
   it("can be walked by keyboard from end to end", async () => {
     const { page, close } = await open("/?ad=ad001&range=1h&window=1440");
     await shown(page, "#ad-when", "clicks");

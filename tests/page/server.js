@@ -28,14 +28,15 @@ export async function until(what, ask, seconds = SECONDS_MAX) {
 }
 
 export class Server {
-  constructor() {
+  constructor(settings = ["--segment-size", "4MiB"]) {
+    this.settings = settings;
     this.directory = fs.mkdtempSync(path.join(os.tmpdir(), "tally-page-"));
     this.port = 0;
     this.log = "";
   }
 
   async start() {
-    const settings = ["--data", path.join(this.directory, "data"), "--listen", `127.0.0.1:${this.port}`, "--segment-size", "4MiB"];
+    const settings = ["--data", path.join(this.directory, "data"), "--listen", `127.0.0.1:${this.port}`, ...this.settings];
     this.log = "";
     this.process = spawn(BINARY, ["serve", ...settings], { stdio: ["ignore", "ignore", "pipe"] });
     this.process.on("error", (error) => { this.log += error.message; });

@@ -129,7 +129,7 @@ static void help_names_every_verb_on_stdout(void **state) {
         assert_int_equal(run(ways[i]), CLI_DONE);
         assert_string_equal(said, "");
         assert_non_null(strstr(printed, "  feed        feed it\n"));
-        assert_non_null(strstr(printed, "  plain      plain it\n"));
+        assert_non_null(strstr(printed, "  plain       plain it\n"));
     }
     assert_int_equal(run("--version"), CLI_DONE);
     assert_string_equal(printed, "version with 0 arguments\n");

@@ -73,6 +73,46 @@ static void numbers_are_grouped_by_thousands(void **state) {
     assert_string_equal(table_number(UINT64_MAX, text), "18,446,744,073,709,551,615");
 }
 
+static void assert_prints(const struct table *table, const char *wanted) {
+    char got[512] = "";
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    table_print(table, out, "  ", true);
+    rewind(out);
+    got[fread(got, 1, sizeof got - 1, out)] = '\0';
+    fclose(out);
+    assert_string_equal(got, wanted);
+}
+
+static void a_wide_table_goes_on_below_with_its_first_column(void **state) {
+    (void)state;
+    const char *const cells[] = {"n", "one", "two", "three", "0", "1", "a longer cell", "3"};
+    struct table table = {0};
+    for (size_t i = 0; i < 8; i++) {
+        table_cell(&table, cells[i]);
+        if (i % 4 == 3) table_end_row(&table);
+    }
+    assert_prints(&table, "  n  one  two            three\n  0    1  a longer cell      3\n");
+    table.width_max = 24;
+    assert_prints(&table, "  n  one  two\n  0    1  a longer cell\n\n  n  three\n  0      3\n");
+    table.width_max = 3; /* too narrow for anything: a column each */
+    assert_prints(&table, "  n  one\n  0    1\n\n  n  two\n  0  a longer cell\n\n  n  three\n  0      3\n");
+    table_fini(&table);
+}
+
+static void a_long_cell_is_cut_at_a_whole_character(void **state) {
+    (void)state;
+    struct table table = {0};
+    table_cell_cut(&table, "ad", 5);
+    table_end_row(&table);
+    table_cell_cut(&table, "\u00e4\u00e4\u00e4\u00e4\u00e4", 5);
+    table_end_row(&table);
+    table_cell_cut(&table, "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4", 5);
+    table_end_row(&table);
+    assert_prints(&table, "  ad\n  \u00e4\u00e4\u00e4\u00e4\u00e4\n  \u00e4\u00e4\u00e4\u00e4\u2026\n");
+    table_fini(&table);
+}
+
 static void a_table_is_aligned_and_hides_control_characters(void **state) {
     (void)state;
     struct table table = {0};
@@ -145,6 +185,8 @@ int main(void) {
         cmocka_unit_test(what_is_not_json_is_refused),
         cmocka_unit_test(values_are_written_for_people),
         cmocka_unit_test(numbers_are_grouped_by_thousands),
+        cmocka_unit_test(a_wide_table_goes_on_below_with_its_first_column),
+        cmocka_unit_test(a_long_cell_is_cut_at_a_whole_character),
         cmocka_unit_test(a_table_is_aligned_and_hides_control_characters),
         cmocka_unit_test(a_path_is_percent_encoded),
         cmocka_unit_test(a_problem_is_one_clear_line),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/feed.h"
+#include "client/history.h"
 #include "client/interrupts.h"
 #include "client/temp_directory.h"
 #include "client/timing.h"
@@ -79,6 +80,53 @@ static void a_stopped_feed_ends(void **state) {
     workload_destroy(workload);
 }
 
+struct noted {
+    uint64_t lines, duplicates;
+    int64_t first_ms, last_ms;
+};
+
+static void note_line(void *self, struct workload_click click) {
+    struct noted *noted = self;
+    noted->lines++;
+    noted->duplicates += click.duplicate;
+    if (noted->first_ms == 0) noted->first_ms = click.time_ms;
+    noted->last_ms = click.time_ms;
+}
+
+static void a_history_spans_its_time_and_ends_now(void **state) {
+    (void)state;
+    struct workload_options options = workload_defaults();
+    options.late_per_mille = 0;
+    options.delay_ms_max = 0;
+    struct workload *workload = workload_create(&options);
+    struct noted noted = {0};
+    struct history history = {.workload = workload,
+                              .lines = 10001,
+                              .span_ms = 24 * HOUR_MS,
+                              .batch_lines = 1000,
+                              .self = &noted,
+                              .made_line = note_line};
+    struct sender_batch batch = {0};
+    struct sender_pause pause;
+    struct failure failure = {0};
+    unsigned batches = 0;
+    uint64_t next_line = 1;
+    int64_t before_ms = timing_wall().ms;
+    while (history_next(&history, &batch, &pause, &failure) == STATUS_OK) {
+        assert_int_equal(batch.first_line, next_line);
+        next_line += batch.line_count;
+        batches++;
+    }
+    int64_t after_ms = timing_wall().ms;
+    assert_int_equal(batches, 11);
+    assert_int_equal(noted.lines, 10001);
+    assert_int_equal(noted.duplicates, workload_totals(workload).duplicates);
+    assert_in_range(noted.first_ms, before_ms - 24 * HOUR_MS - 1, after_ms - 24 * HOUR_MS + 1);
+    assert_in_range(noted.last_ms, before_ms - MINUTE_MS * 11, after_ms);
+    buffer_fini(&batch.body);
+    workload_destroy(workload);
+}
+
 static void interrupts_are_counted_and_do_not_end_the_process(void **state) {
     (void)state;
     struct interrupts interrupts;
@@ -118,6 +166,7 @@ int main(void) {
         cmocka_unit_test(a_feed_gives_what_is_due_and_then_pauses),
         cmocka_unit_test(a_server_that_cannot_follow_is_not_flooded_later),
         cmocka_unit_test(a_stopped_feed_ends),
+        cmocka_unit_test(a_history_spans_its_time_and_ends_now),
         cmocka_unit_test(interrupts_are_counted_and_do_not_end_the_process),
         cmocka_unit_test(a_temporary_directory_goes_with_all_that_is_in_it),
     };

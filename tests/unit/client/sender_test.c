@@ -93,11 +93,15 @@ static void finish(struct scripted_server *server) {
 /* Batches "1\n2\n", "3\n4\n", ... */
 struct counting_source {
     int made, batches;
+    bool fails_at_end; /* instead of ending */
 };
 
 static enum status next_batch(void *self, struct sender_batch *batch, struct sender_pause *pause, struct failure *failure) {
-    (void)pause, (void)failure;
+    (void)pause;
     struct counting_source *source = self;
+    if (source->made == source->batches && source->fails_at_end) {
+        return failure_set(failure, STATUS_BAD_INPUT, "the file is damaged");
+    }
     if (source->made == source->batches) return STATUS_END;
     buffer_clear(&batch->body);
     buffer_printf(&batch->body, "%d\n%d\n", source->made * 2 + 1, source->made * 2 + 2);
@@ -112,7 +116,8 @@ static enum status next_batch(void *self, struct sender_batch *batch, struct sen
 struct seen {
     unsigned rejects, acks, waits;
     uint64_t line;
-    char code[32];
+    char code[32], text[32], counted_code[32];
+    uint64_t counted;
 };
 
 static void see_reject(void *self, const struct sender_reject *reject) {
@@ -120,6 +125,13 @@ static void see_reject(void *self, const struct sender_reject *reject) {
     seen->rejects++;
     seen->line = reject->line;
     snprintf(seen->code, sizeof seen->code, "%s", reject->code);
+    snprintf(seen->text, sizeof seen->text, "%.*s", (int)reject->text.len, (const char *)reject->text.at);
+}
+
+static void see_rejected_by(void *self, const char *code, uint64_t count) {
+    struct seen *seen = self;
+    snprintf(seen->counted_code, sizeof seen->counted_code, "%s", code);
+    seen->counted += count;
 }
 
 static void see_ack(void *self, const struct sender_batch *batch, int64_t took_us) {
@@ -141,7 +153,7 @@ static enum status send_batches(const char *url, int batches, int64_t give_up_ms
     struct counting_source counting = {.batches = batches};
     const struct sender_source source = {.self = &counting, .next = next_batch};
     const struct sender_observer observer = {
-        .self = seen, .rejected = see_reject, .acknowledged = see_ack, .waiting = see_wait};
+        .self = seen, .rejected = see_reject, .rejected_by = see_rejected_by, .acknowledged = see_ack, .waiting = see_wait};
     const struct sender_options options = {.url = url, .connections = 1, .give_up_ms = give_up_ms};
     struct sender *sender = sender_create(&options, &source, &observer);
     enum status status;
@@ -156,9 +168,9 @@ static enum status send_batches(const char *url, int batches, int64_t give_up_ms
     "HTTP/1.1 " status "\r\nContent-Type: application/json\r\n" more "Content-Length: " body_len "\r\n\r\n" body
 #define GOOD ANSWER("200 OK", "", "42", "{\"received\":2,\"accepted\":2,\"rejected\":0}  ")
 #define ONE_BAD                                                                                                             \
-    ANSWER("400 Bad Request", "", "112",                                                                                    \
-           "{\"received\":2,\"accepted\":1,\"rejected\":1,\"errors\":[{\"line\":2,\"code\":\"bad_ip\",\"detail\":\"x\"}]}"  \
-           "                      ")
+    ANSWER("400 Bad Request", "", "125",                                                                                    \
+           "{\"received\":2,\"accepted\":1,\"rejected\":1,\"errors\":[{\"line\":2,\"code\":\"bad_ip\",\"detail\":\"x\"}],"  \
+           "\"errors_by_code\":{\"bad_ip\":5}}    ")
 
 static void every_batch_is_counted_once(void **state) {
     (void)state;
@@ -222,6 +234,31 @@ static void rejected_lines_are_told_by_their_number_in_the_file(void **state) {
     assert_int_equal(seen.rejects, 1);
     assert_int_equal(seen.line, 4);
     assert_string_equal(seen.code, "bad_ip");
+    assert_string_equal(seen.text, "4");
+    assert_string_equal(seen.counted_code, "bad_ip");
+    assert_int_equal(seen.counted, 5);
+    finish(&server);
+}
+
+/* Even when they have to be sent again. */
+static void what_a_source_gave_before_it_failed_is_sent_to_its_end(void **state) {
+    (void)state;
+    static const struct script_step steps[] = {{GOOD}, {ANSWER("503 Service Unavailable", "", "2", "{}")}, {GOOD}};
+    struct scripted_server server;
+    start(&server, steps, 3);
+    struct counting_source counting = {.batches = 2, .fails_at_end = true};
+    const struct sender_source source = {.self = &counting, .next = next_batch};
+    const struct sender_observer observer = {0};
+    const struct sender_options options = {.url = server.url, .connections = 1, .give_up_ms = 10000};
+    struct sender *sender = sender_create(&options, &source, &observer);
+    struct failure failure = {0};
+    enum status status;
+    while ((status = sender_step(sender, 1000, &failure)) == STATUS_OK) {
+    }
+    assert_int_equal(status, STATUS_BAD_INPUT);
+    assert_string_equal(failure.text, "the file is damaged");
+    assert_int_equal(sender_totals(sender)->accepted, 4);
+    sender_destroy(sender);
     finish(&server);
 }
 
@@ -280,6 +317,7 @@ int main(void) {
         cmocka_unit_test(every_batch_is_counted_once),
         cmocka_unit_test(a_batch_is_sent_again_whole_and_only_its_last_answer_counts),
         cmocka_unit_test(rejected_lines_are_told_by_their_number_in_the_file),
+        cmocka_unit_test(what_a_source_gave_before_it_failed_is_sent_to_its_end),
         cmocka_unit_test(an_answer_about_the_request_itself_is_final),
         cmocka_unit_test(numbers_that_cannot_be_are_a_failure),
         cmocka_unit_test(a_server_that_is_down_is_given_up_with_the_reason),

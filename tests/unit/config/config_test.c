@@ -62,7 +62,7 @@ static void without_anything_given_the_defaults_hold(void **state) {
     assert_int_equal(config.store_checkpoint_clicks, 10000000);
     assert_int_equal(config.store_flush_interval_ms, MINUTE_MS);
     assert_int_equal(config.store_cache_bytes, 256 << 20);
-    assert_int_equal(config.http_threads, 2);
+    assert_int_equal(config.http_threads, 4);
     assert_int_equal(config.http_connections, 4096);
     assert_int_equal(config.http_idle_timeout_ms, MINUTE_MS);
     assert_source(CONFIG_http_listen, "default");
