@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/random_sequence.h"
 #include "cli/bench.h"
+#include "cli/bench_answers.h"
 #include "cli/bench_made.h"
 #include "cli/cli.h"
 #include "client/api.h"
@@ -22,25 +23,17 @@
 
 enum {
     HISTORY_MINUTES = 24 * 60,
-    RECENT_MINUTES = 25 * 60, /* what the server promises to answer fast */
-    WINDOW_MINUTES_MAX = 24 * 60,
     CONNECTIONS = 64,
     ANSWER_MS_MAX = 10 * SECOND_MS,
     SETTLE_MS_MAX = 10 * MINUTE_MS,
     PROGRESS_MS = 10 * SECOND_MS,
     MADE_MINUTES_AFTER = 12 * 60, /* far more than the loading takes */
     CHECKS = 200,
-    TOP_CHECKED = 50, /* of a ranking; all of them are among the MADE_ADS most clicked when a minute holds many clicks */
 };
 
 enum question_kind { QUESTION_COUNT, QUESTION_RANK_CONFIGURED, QUESTION_RANK_ANY, QUESTION_KINDS };
 static const char *const kind_names[QUESTION_KINDS] = {"count", "rank_configured", "rank_any"};
 static const unsigned configured_windows[] = {1, 5, 15, 60, 1440};
-
-/* A range of whole minutes [from, to) since 1970. */
-struct span {
-    int64_t from, to;
-};
 
 /* Of the asking thread. */
 struct asking {
@@ -58,25 +51,13 @@ struct asking {
 
 /* --- questions --- */
 
-/* `minutes` long, somewhere within the last 25 hours. */
-static struct span random_span(struct random_sequence *sequence, int64_t minutes) {
-    int64_t end = timing_wall().ms / MINUTE_MS + 1;
-    int64_t shift = (int64_t)random_sequence_below(sequence, (uint64_t)(RECENT_MINUTES - minutes + 1));
-    return (struct span){end - minutes - shift, end - shift};
-}
-
-static void count_path(struct buffer *path, uint32_t ad, struct span span) {
-    buffer_printf(path, "/v1/ads/ad%07u/aggregated_cnt?from=%" PRId64 "&to=%" PRId64, ad, span.from * MINUTE_MS,
-                  span.to * MINUTE_MS);
-}
-
 static unsigned ask_question(void *self, uint64_t number, struct buffer *path) {
     (void)number;
     struct asking *asking = self;
     struct random_sequence *sequence = &asking->sequence;
     if (random_sequence_below(sequence, 10) > 0) {
         uint32_t ad = zipf_next(&asking->ads, sequence);
-        count_path(path, ad, random_span(sequence, 1 + (int64_t)random_sequence_below(sequence, WINDOW_MINUTES_MAX)));
+        answers_count_path(path, ad, answers_span(sequence, answers_window(sequence)));
         return QUESTION_COUNT;
     }
     if (random_sequence_below(sequence, 2) > 0) {
@@ -84,9 +65,7 @@ static unsigned ask_question(void *self, uint64_t number, struct buffer *path) {
         buffer_printf(path, "/v1/ads/popular_ads?window=%u", configured_windows[which]);
         return QUESTION_RANK_CONFIGURED;
     }
-    int64_t window = 1 + (int64_t)random_sequence_below(sequence, WINDOW_MINUTES_MAX);
-    struct span span = random_span(sequence, window);
-    buffer_printf(path, "/v1/ads/popular_ads?window=%" PRId64 "&at=%" PRId64, window, (span.to - 1) * MINUTE_MS);
+    answers_ranking_path(path, answers_span(sequence, answers_window(sequence)), 0);
     return QUESTION_RANK_ANY;
 }
 
@@ -200,104 +179,16 @@ static enum status feed_while_asking(struct loading *loading, struct asking *ask
     return status;
 }
 
-/* --- are the answers right? --- */
-
-static enum status ask_number(struct http_client *client, const struct buffer *path, const char *member, uint64_t *out,
-                              struct failure *failure) {
-    struct json *json;
-    enum status status = api_get(client, buffer_view(path), &json, NULL, failure);
-    if (status != STATUS_OK) return status;
-    if (!json_u64(json, member, out)) {
-        status = failure_set(failure, STATUS_CORRUPT, "%.*s: an answer without %s", (int)path->len, (const char *)path->at,
-                             member);
-    }
-    json_destroy(json);
-    return status;
-}
-
-static enum status sum_series(struct http_client *client, uint32_t ad, struct span span, uint64_t *out,
-                              struct failure *failure) {
-    struct buffer path = {0};
-    buffer_printf(&path, "/v1/ads/ad%07u/series?from=%" PRId64 "&to=%" PRId64 "&step=minute", ad, span.from * MINUTE_MS,
-                  span.to * MINUTE_MS);
-    struct json *json;
-    enum status status = api_get(client, buffer_view(&path), &json, NULL, failure);
-    buffer_fini(&path);
-    if (status != STATUS_OK) return status;
-    size_t count = json_count(json, "counts");
-    *out = 0;
-    for (size_t i = 0; i < count; i++) {
-        char member[32];
-        uint64_t value = 0;
-        snprintf(member, sizeof member, "counts/%zu", i);
-        if (json_u64(json, member, &value)) *out += value;
-    }
-    json_destroy(json);
-    return STATUS_OK;
-}
-
-/* One ad's count = the sum of its series = what the generator made. */
-static enum status check_count(const struct loading *loading, struct random_sequence *sequence, struct failure *failure) {
-    uint32_t ad = 1 + (uint32_t)random_sequence_below(sequence, MADE_ADS);
-    struct span span = random_span(sequence, 1 + (int64_t)random_sequence_below(sequence, WINDOW_MINUTES_MAX));
-    uint64_t count = 0, sum = 0, made = made_count(loading->made, ad, span.from, span.to);
-    struct buffer path = {0};
-    count_path(&path, ad, span);
-    enum status status = ask_number(loading->client, &path, "count", &count, failure);
-    if (status == STATUS_OK) status = sum_series(loading->client, ad, span, &sum, failure);
-    if (status == STATUS_OK && (count != sum || count != made)) {
-        status = failure_set(failure, STATUS_CORRUPT,
-                             "%.*s: the count is %" PRIu64 ", the sum of the series %" PRIu64 ", made were %" PRIu64,
-                             (int)path.len, (const char *)path.at, count, sum, made);
-    }
-    buffer_fini(&path);
-    return status;
-}
-
-static int64_t ad_number(const char *ad_id) {
-    return ad_id != NULL && ad_id[0] == 'a' && ad_id[1] == 'd' ? strtoll(ad_id + 2, NULL, 10) : -1;
-}
-
-/* The first of a ranking have the counts that the generator made, in descending order. */
-static enum status check_ranking(const struct loading *loading, struct random_sequence *sequence, struct failure *failure) {
-    int64_t window = 1 + (int64_t)random_sequence_below(sequence, WINDOW_MINUTES_MAX);
-    struct span span = random_span(sequence, window);
-    struct buffer path = {0};
-    buffer_printf(&path, "/v1/ads/popular_ads?count=%d&window=%" PRId64 "&at=%" PRId64, TOP_CHECKED, window,
-                  (span.to - 1) * MINUTE_MS);
-    struct json *json;
-    enum status status = api_get(loading->client, buffer_view(&path), &json, NULL, failure);
-    size_t count = status == STATUS_OK ? json_count(json, "ads") : 0;
-    uint64_t above = UINT64_MAX;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        char member[64];
-        uint64_t said = 0;
-        snprintf(member, sizeof member, "ads/%zu/ad_id", i);
-        int64_t ad = ad_number(json_text(json, member));
-        snprintf(member, sizeof member, "ads/%zu/count", i);
-        bool there = json_u64(json, member, &said);
-        bool known = ad >= 1 && ad <= MADE_ADS;
-        uint64_t made = known ? made_count(loading->made, (uint32_t)ad, span.from, span.to) : said;
-        if (!there || said != made || said > above) {
-            status = failure_set(failure, STATUS_CORRUPT,
-                                 "%.*s: ad %" PRId64 " at rank %zu has %" PRIu64 " clicks, made were %" PRIu64,
-                                 (int)path.len, (const char *)path.at, ad, i + 1, said, made);
-        }
-        above = said;
-    }
-    json_destroy(json);
-    buffer_fini(&path);
-    return status;
-}
-
 static enum status check_answers(const struct loading *loading, struct bench_figures *figures, struct failure *failure) {
     struct server_totals totals;
     enum status status = totals_await(loading->client, SETTLE_MS_MAX, NULL, 0, &totals, failure);
     struct workload_totals made = workload_totals(loading->workload);
     if (status == STATUS_OK && loading->sent_again == 0) status = bench_check_exact(&made, &totals, failure);
     struct random_sequence sequence = {.state = 4242};
-    for (int i = 0; i < CHECKS && status == STATUS_OK; i++) status = check_count(loading, &sequence, failure);
-    for (int i = 0; i < CHECKS && status == STATUS_OK; i++) status = check_ranking(loading, &sequence, failure);
+    for (int i = 0; i < CHECKS && status == STATUS_OK; i++) {
+        status = answers_check_count(loading->client, loading->made, &sequence, failure);
+        if (status == STATUS_OK) status = answers_check_ranking(loading->client, loading->made, &sequence, failure);
+    }
     if (status == STATUS_OK) bench_add(figures, "answers_checked", 2 * CHECKS, 0);
     return status;
 }

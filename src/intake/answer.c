@@ -97,15 +97,25 @@ static void answer_broken(const struct intake_session *session, struct reply *re
     append_errors(&reply->body, session);
 }
 
+static void answer_not_committed(enum status failed, struct reply *reply) {
+    const char *again = "Sending them again is safe: every click is counted once";
+    if (failed == STATUS_FULL)
+        reply_problem(
+            reply, 503, "not-now", "Not now",
+            "There is no room for so many new identities or ads now, so these clicks, or the last of them, were not taken: "
+            "raise --dedup-memory, or wait until the horizon frees some. %s",
+            again);
+    else
+        reply_problem(reply, 503, "not-committed", "Not committed",
+                      "The clicks could not be made durable (%s), so the outcome is unknown. %s", status_text(failed),
+                      again);
+}
+
 void intake_take_reply(struct intake_session *session, struct reply *reply) {
     CHECK(session->magic == INTAKE_SESSION_MAGIC && session->ended && atomic_load(&session->outstanding) == 0);
     enum status failed = (enum status)atomic_load(&session->failed);
     if (failed != STATUS_OK) {
-        reply_problem(
-            reply, 503, "not-committed", "Not committed",
-            "The clicks could not be made durable (%s), so the outcome is unknown. Sending them again is safe: every "
-            "click is counted once",
-            status_text(failed));
+        answer_not_committed(failed, reply);
     } else if (session->too_large) {
         reply_problem_open(reply, 413, "body-too-large", "Body too large",
                            "The body of an atomic request may have %d bytes (decompressed); nothing of it was journalled",
