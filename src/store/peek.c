@@ -13,7 +13,8 @@ static enum status peek_meta(struct store *store, struct store_identity *out, st
     struct bytes uuid = reader_bytes(&reader, sizeof out->log_uuid);
     out->partition_count = reader_u32(&reader);
     store->generation = reader_u32(&reader);
-    if (reader.bad || store->generation < GENERATION_FIRST || out->partition_count < 1 || out->partition_count > PARTITIONS_MAX)
+    if (reader.bad || store->generation < GENERATION_FIRST || out->partition_count < 1 ||
+        out->partition_count > PARTITIONS_MAX)
         return value_corrupt(key, "it does not decode", failure);
     memcpy(out->log_uuid, uuid.at, uuid.len);
     return STATUS_OK;

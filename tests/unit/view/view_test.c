@@ -59,7 +59,8 @@ static void apply(struct bench *bench, uint32_t partition, const char *ad, uint3
     partial.watermark.s = event_time_minus(partial.watermark.w, HOUR_MS);
     partial.increments = calloc(count, sizeof *partial.increments);
     for (size_t i = 0; i < count; i++)
-        partial.increments[i] = (struct increment){{minute}, ads_index(bench->ads, id, ads_hash(bench->ads, id)), {(uint16_t)(i % 3)}};
+        partial.increments[i] =
+            (struct increment){{minute}, ads_index(bench->ads, id, ads_hash(bench->ads, id)), {(uint16_t)(i % 3)}};
     bench->totals[partition].counted += count;
     partial.totals = bench->totals[partition];
     view_apply(bench->view, &partial);
