@@ -8,7 +8,7 @@ ARGS ?=
 # Parts of the tests, as `tools/run-tests --list` names them: make test PARTS="unit layers"
 PARTS ?=
 
-.PHONY: help run build test sim fuzz soak bench format clean packages test-packages
+.PHONY: help run build test sim planted fuzz soak bench format clean packages test-packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ sim: test-packages ## whole nodes on simulated machines against the oracle: SEED
 	@tools/configure build
 	@ninja -C build --quiet tests/sim/sim
 	build/tests/sim/sim --seeds $(SEEDS) --from $(FROM)
+
+planted: test-packages ## plant bugs and see that the tests catch each: ends with N caught, M missed
+	@tools/run-planted
 
 fuzz: test-packages ## every parser for two minutes under libFuzzer
 	@tools/run-tests --fuzz-seconds 120 'fuzz-*'

@@ -87,6 +87,12 @@ def sim(log, seeds):
     return Result(passed, failed + lost, why=f"{lost} of {seeds} seeds did not run" if lost else "")
 
 
+def planted(log, exit_code):
+    """`N caught, M missed`: a case a bug."""
+    lines = re.findall(r"^(\d+) caught, (\d+) missed$", log, re.M)
+    return Result(int(lines[-1][0]), int(lines[-1][1])) if lines else Result()
+
+
 def fuzz(log, exit_code):
     """libFuzzer with -print_final_stats=1: one case, which must have run the parser at least once."""
     units = re.search(r"^stat::number_of_executed_units: *(\d+)$", log, re.M)

@@ -155,6 +155,28 @@ static void ranking_is_by_count_then_by_id(void **state) {
     end(&bench);
 }
 
+static void a_ranking_that_was_asked_for_before_follows_a_late_click(void **state) {
+    (void)state;
+    struct bench bench;
+    struct ranked_ad ranked[3];
+    size_t found;
+    struct minute from = {NOON}, to = {NOON + 1};
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 2, NOON + 5);
+    apply(&bench, 1, "b", NOON, 1, NOON + 5);
+    while (view_close_prepare(bench.view)) view_close_commit(bench.view);
+    for (int asked = 0; asked < 2; asked++) { /* the second time from memory */
+        assert_int_equal(view_rank(bench.view, from, to, ranked, 3, &found, NULL), STATUS_OK);
+        assert_true(found == 2 && ranked[0].count == 2 && bytes_equal(ranked[0].ad_id, BYTES_LITERAL("a")));
+    }
+    apply(&bench, 1, "b", NOON, 2, NOON + 5);
+    assert_int_equal(view_rank(bench.view, from, to, ranked, 3, &found, NULL), STATUS_OK);
+    assert_true(found == 2 && ranked[0].count == 3 && bytes_equal(ranked[0].ad_id, BYTES_LITERAL("b")));
+    assert_int_equal(view_rank(bench.view, from, to, ranked, 1, &found, NULL), STATUS_OK);
+    assert_int_equal(found, 1);
+    end(&bench);
+}
+
 static void the_state_is_the_least_final_of_all_partitions(void **state) {
     (void)state;
     struct bench bench;
@@ -222,6 +244,7 @@ int main(void) {
         cmocka_unit_test(a_late_click_amends_its_closed_minute),
         cmocka_unit_test(readers_between_write_and_done_see_each_click_once),
         cmocka_unit_test(ranking_is_by_count_then_by_id),
+        cmocka_unit_test(a_ranking_that_was_asked_for_before_follows_a_late_click),
         cmocka_unit_test(the_state_is_the_least_final_of_all_partitions),
         cmocka_unit_test(the_export_is_sorted_and_of_one_cut),
         cmocka_unit_test(the_version_only_grows_over_restarts_too),
