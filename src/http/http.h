@@ -65,7 +65,7 @@ const char *http_url(const struct http_server *server);
 unsigned http_connections_max(const struct http_server *server);
 /* Any thread. */
 struct http_counters http_counters(const struct http_server *server);
-/* CPU time used by those of the server's threads that ever had a request, for the figures by stage. Before http_destroy. */
+/* CPU time used by the serving threads, for the figures by stage. Between http_start and http_destroy; 0 before. */
 double http_cpu_seconds(const struct http_server *server);
 /* Stops listening; open requests may still be answered. */
 void http_quiesce(struct http_server *server);

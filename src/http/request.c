@@ -77,7 +77,6 @@ void http_request_resume(void *self, void *opaque) {
 
 void *http_on_uri(void *self, const char *uri, struct MHD_Connection *connection) {
     struct http_server *server = self;
-    http_note_thread(server);
     size_t uri_len = uri == NULL ? 0 : strlen(uri);
     struct http_request *request = memory_allocate(sizeof *request + uri_len);
     memset(request, 0, sizeof *request);

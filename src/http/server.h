@@ -3,6 +3,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -43,11 +44,20 @@ enum http_event {
 };
 enum { HTTP_EVENTS = HTTP_EVENT_LOST + 1 };
 
-struct http_server {
+/* One serving thread with its instance of the library. */
+struct http_thread {
+    struct http_server *server;
     struct MHD_Daemon *daemon;
+    int epoll_fd; /* the library's: readable when it has something to do */
+    int wake_fd;  /* ours */
+    pthread_t thread;
+    clockid_t clock;
+    atomic_bool quiesced;
+};
+
+struct http_server {
     struct http_handler handler;
     char url[LISTEN_URL_BYTES];
-    bool quiesced;
     unsigned connections_max;
     uint64_t idle_timeout_ms, head_timeout_ms;
     atomic_ullong events[HTTP_EVENTS];
@@ -63,12 +73,12 @@ struct http_server {
     atomic_uint peer_count;
     atomic_ullong now_ms; /* coarse: moved by the watch */
 
-    /* The threads that have had a request. `thread_count` is stored after the entries below it are written, so that looking
-     * oneself up, once a request, takes no lock; adding and reading the clocks do. */
-    pthread_mutex_t threads_lock;
-    atomic_uint thread_count;
-    pthread_t threads[HTTP_THREADS_MAX];
-    clockid_t thread_clocks[HTTP_THREADS_MAX];
+    /* loop.c; filled in by http_start, then only read */
+    int listen_fd;
+    unsigned thread_count;
+    struct http_thread threads[HTTP_THREADS_MAX];
+    atomic_bool quiescing, ending;
+    sem_t quiesced; /* once for each thread */
 };
 
 enum { HTTP_REQUEST_MAGIC = 0x47E70EA1 };
@@ -142,5 +152,15 @@ struct http_peer *http_peer_of(struct MHD_Connection *connection);
 bool http_peer_enter(struct http_server *server, struct http_peer *peer, enum peer_state state);
 void http_count(struct http_server *server, enum http_event event);
 
-/* --- server.c --- */
-void http_note_thread(struct http_server *server);
+/* --- loop.c --- */
+struct http_loop_options {
+    int listen_fd;
+    bool is_ipv6;
+    unsigned connections; /* of each thread */
+    unsigned timeout_seconds;
+};
+/* False: too few file descriptors or threads. */
+bool http_loops_start(struct http_server *server, const struct http_loop_options *options, unsigned count) MUST_USE;
+/* Returns when no thread accepts any more and the socket is closed. */
+void http_loops_quiesce(struct http_server *server);
+void http_loops_stop(struct http_server *server);

@@ -3,7 +3,8 @@
 
     embed_assets.py OUT.c FILE...
 
-`index.html` becomes `/`, any other FILE becomes `/assets/` and its name. The same files give the same bytes of C.
+`index.html` becomes `/`, `openapi.json` `/openapi.json`, any other FILE `/assets/` and its name. The same files give the
+same bytes of C.
 """
 import hashlib
 import pathlib
@@ -15,7 +16,9 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
+OUTSIDE_ASSETS = {"index.html": "/", "openapi.json": "/openapi.json"}
 
 
 def bytes_of(path):
@@ -36,7 +39,7 @@ def main():
         if not data:
             sys.exit(f"embed_assets: {path} is empty")
         etag = r'"\"' + hashlib.sha256(data).hexdigest()[:24] + r'\""'
-        served = "/" if path.name == "index.html" else f"/assets/{path.name}"
+        served = OUTSIDE_ASSETS.get(path.name, f"/assets/{path.name}")
         arrays.append(array(f"asset_{index}", data))
         rows.append(f'    {{"{served}", "{TYPES[path.suffix]}", {etag}, PAGE_HEADERS({etag}), asset_{index}, '
                     f"sizeof asset_{index}}},\n")

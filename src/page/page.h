@@ -1,4 +1,5 @@
-/* page.h: the page at `/` and its files under `/assets/`, which live inside the binary. No state, no memory of its own. */
+/* page.h: the page at `/`, its files under `/assets/`, and what this server takes and answers (OpenAPI) at `/openapi.json`;
+ * all live inside the binary. No state, no memory of its own. */
 #pragma once
 
 #include "seam/requests.h"
