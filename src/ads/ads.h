@@ -9,7 +9,9 @@
 
 struct ads;
 
-enum { ADS_MAX = 16 * 1024 * 1024 }; /* I10: the bound on distinct ads */
+/* I10: the bound on distinct ads. Intake stops at ADS_INTAKE_MAX, so that what is under way in other partitions still fits.
+ */
+enum { ADS_MAX = 16 * 1024 * 1024, ADS_INTAKE_MAX = ADS_MAX - 1024 * 1024 };
 
 /* `seed` is of the hash: unpredictable where ids come from outside, so that nobody can choose ids that collide. */
 struct ads *ads_create(uint64_t seed);

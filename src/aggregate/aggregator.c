@@ -151,6 +151,8 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
         dedup_prefetch(aggregator->dedup, block_identity(block, i));
     }
     for (uint32_t i = 0; i < block->count; i++) {
+        if (i + PREFETCH_ID_AHEAD < block->count)
+            ads_prefetch_id(aggregator->ads, walk.ring[(i + PREFETCH_ID_AHEAD) % PREFETCH_AHEAD].hash);
         if (i + PREFETCH_AHEAD < block->count) dedup_prefetch(aggregator->dedup, block_identity(block, i + PREFETCH_AHEAD));
         struct judged_click click = block_click(block, i);
         struct journal_offset offset = {sub_block->first_offset.at + i};
@@ -208,6 +210,9 @@ static enum status step_sub_block(struct aggregator *aggregator, const struct su
                                    "partition %u remembers %llu identities and has no room for more: raise --dedup-memory",
                                    aggregator->partition, (unsigned long long)dedup_usage(aggregator->dedup).entries);
         }
+        if (ads_count(aggregator->ads) > ADS_MAX - sub_block->count)
+            return failure_set(failure, STATUS_FULL, "the clicks name more than %d distinct ads, which is the bound",
+                               ADS_MAX);
         step_clicks(aggregator, sub_block, arrival);
         return STATUS_OK;
     }
@@ -266,10 +271,6 @@ bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted) {
     uint64_t room = dedup_room(aggregator->dedup);
     if (room > usage.entries_max / 4 && room >= room_wanted) return false;
     return !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
-}
-
-struct journal_offset aggregator_offset(const struct aggregator *aggregator) {
-    return aggregator->next;
 }
 
 const struct watermark *aggregator_watermark(const struct aggregator *aggregator) {

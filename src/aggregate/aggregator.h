@@ -46,7 +46,6 @@ size_t aggregator_increments_waiting(const struct aggregator *aggregator);
  * idle. True when there is more to do. */
 bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted);
 
-struct journal_offset aggregator_offset(const struct aggregator *aggregator);
 const struct watermark *aggregator_watermark(const struct aggregator *aggregator);
 uint64_t aggregator_dedup_room(const struct aggregator *aggregator);
 struct dedup_usage aggregator_dedup_usage(const struct aggregator *aggregator);

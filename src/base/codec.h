@@ -39,12 +39,6 @@ static inline void put_u16_be(uint8_t *at, uint16_t value) {
 static inline void put_u32_be(uint8_t *at, uint32_t value) {
     put_u32(at, __builtin_bswap32(value));
 }
-static inline uint16_t get_u16_be(const uint8_t *at) {
-    return __builtin_bswap16(get_u16(at));
-}
-static inline uint32_t get_u32_be(const uint8_t *at) {
-    return __builtin_bswap32(get_u32(at));
-}
 
 void buffer_put_u8(struct buffer *buffer, uint8_t value);
 void buffer_put_u16(struct buffer *buffer, uint16_t value);

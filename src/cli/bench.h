@@ -45,6 +45,9 @@ enum status bench_queries(const struct bench_options *options, unsigned run, str
 enum status bench_sink(const struct bench_options *options, unsigned run, struct bench_figures *figures,
                        struct failure *failure) MUST_USE;
 
+enum status bench_singles(const struct bench_options *options, unsigned run, struct bench_figures *figures,
+                          struct failure *failure) MUST_USE;
+
 /* --- what the scenarios share --- */
 struct http_client;
 struct server_child;

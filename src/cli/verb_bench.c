@@ -23,6 +23,7 @@ static const struct scenario scenarios[] = {
     {"batches", "NDJSON batches, several in flight, durable and exact", 5000000, 0, true, bench_batches},
     {"freshness", "acknowledged to visible in a query, under load", 0, 20, true, bench_freshness},
     {"restart", "SIGKILL with nothing in a checkpoint, until ready", 10000000, 0, true, bench_restart},
+    {"singles", "one click a request, 512 connections, durable and exact", 1000000, 0, true, bench_singles},
     {"sink", "a file sent to a server that only counts lines", 5000000, 0, true, bench_sink},
     {"queries", "questions over a day of history, under load", 86000000, 30, false, bench_queries},
 };
@@ -139,7 +140,7 @@ static enum status run_all(const char *wanted, const struct bench_options *optio
 
 int verb_bench(int argc, char **argv) {
     static const char *const formats[] = {"text", "json", NULL};
-    static const char *const names[] = {"all", "batches", "freshness", "restart", "sink", "queries", NULL};
+    static const char *const names[] = {"all", "batches", "freshness", "restart", "singles", "sink", "queries", NULL};
     struct config config;
     struct bench_options options = {.batch_lines = 1000, .connections = 4, .rate = 100000, .questions = 1000};
     uint64_t runs = 3;

@@ -36,8 +36,8 @@
              RANGE(CONFIG_HORIZON_SLACK_MS, CONFIG_SPAN_MAX_MS), CONFIG_FOR_NODE,                                           \
              "how long a click is remembered so that its copies are known; at least lateness + 1m, which holds if not "     \
              "given (or the journal's, if larger)")                                                                         \
-    PROPOSAL(time_max_skew_ms, DURATION, "time.max_skew", "max-skew", "60s", RANGE(0, CONFIG_SPAN_MAX_MS), CONFIG_FOR_NODE, \
-             "how far in the future a click's time may lie; later ones are rejected")                                       \
+    PROPOSAL(time_max_skew_ms, DURATION, "time.max_skew", "max-skew", "60s", RANGE(1000, CONFIG_SPAN_MAX_MS),               \
+             CONFIG_FOR_NODE, "how far in the future a click's time may lie; later ones are rejected")                      \
     PROPOSAL(journal_partitions, COUNT, "journal.partitions", "partitions", "4", RANGE(1, PARTITIONS_MAX), CONFIG_FOR_NODE, \
              "partitions of the journal, each with a thread of its own; fixed once the journal exists")                     \
     X(journal_segment_size_bytes, SIZE, "journal.segment_size", "segment-size", "256MiB",                                   \

@@ -9,7 +9,9 @@
 struct http_server;
 
 enum {
-    HTTP_CONNECTION_BYTES = 256 * 1024, /* of one connection: heads, and half of it the read buffer; touched as used */
+    /* Of one connection: heads, and half of it the read buffer. The library writes zeros to all of it after each request of
+     * a kept connection, so what is more than a few pages costs microseconds a request, and is memory of every idle one. */
+    HTTP_CONNECTION_BYTES = 32 * 1024,
     /* Of a body that nobody wants: so much is read and dropped, so that a peer that is still sending gets its answer instead
      * of a reset; a longer one gets a closed connection. */
     HTTP_DRAIN_BYTES_MAX = 64 * 1024 * 1024,

@@ -47,6 +47,7 @@ void http_request_wake(struct http_request *request) {
     CHECK(request->suspended && !request->completed);
     request->suspended = false;
     MHD_resume_connection(request->connection);
+    http_thread_wake(request->peer->thread);
 }
 
 void http_request_reply(void *self, void *opaque, struct reply *reply) {

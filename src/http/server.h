@@ -20,6 +20,7 @@ enum peer_state { PEER_RESTING, PEER_HEAD, PEER_BODY, PEER_BUSY, PEER_CUT };
 struct http_peer {
     uint32_t magic; /* while it is in use */
     int fd;
+    struct http_thread *thread;
     uint32_t next_free;
     atomic_uint state;      /* enum peer_state */
     atomic_ullong since_ms; /* by the watch's clock: when the state began; of a body, when its last bytes came */
@@ -44,6 +45,8 @@ enum http_event {
 };
 enum { HTTP_EVENTS = HTTP_EVENT_LOST + 1 };
 
+struct http_server;
+
 /* One serving thread with its instance of the library. */
 struct http_thread {
     struct http_server *server;
@@ -53,6 +56,7 @@ struct http_thread {
     pthread_t thread;
     clockid_t clock;
     atomic_bool quiesced;
+    atomic_bool woken; /* a write to wake_fd is not yet taken */
 };
 
 struct http_server {
@@ -164,3 +168,5 @@ bool http_loops_start(struct http_server *server, const struct http_loop_options
 /* Returns when no thread accepts any more and the socket is closed. */
 void http_loops_quiesce(struct http_server *server);
 void http_loops_stop(struct http_server *server);
+/* Any thread. */
+void http_thread_wake(struct http_thread *thread);

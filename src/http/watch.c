@@ -35,13 +35,14 @@ static void unlock_peers(struct http_server *server) {
 
 /* --- the library's side --- */
 
-static struct http_peer *take_peer(struct http_server *server, int fd) {
+static struct http_peer *take_peer(struct http_thread *thread, int fd) {
+    struct http_server *server = thread->server;
     lock_peers(server);
     CHECKF(server->first_free != PEER_NONE, "%u connections", server->peer_capacity); /* the library has the same limit */
     struct http_peer *peer = &server->peers[server->first_free];
     CHECK(peer->magic == 0);
     server->first_free = peer->next_free;
-    *peer = (struct http_peer){.magic = HTTP_PEER_MAGIC, .fd = fd, .seen_requests = UINT32_MAX};
+    *peer = (struct http_peer){.magic = HTTP_PEER_MAGIC, .fd = fd, .thread = thread, .seen_requests = UINT32_MAX};
     atomic_init(&peer->state, PEER_RESTING);
     atomic_init(&peer->since_ms, now_ms(server));
     peer->over_limit = atomic_fetch_add(&server->peer_count, 1) + 1 > server->connections_max;
@@ -64,12 +65,13 @@ static void give_peer(struct http_server *server, struct http_peer *peer) {
 
 void http_on_connection(void *self, struct MHD_Connection *connection, void **socket_context,
                         enum MHD_ConnectionNotificationCode code) {
-    struct http_server *server = self;
+    struct http_thread *thread = self;
+    struct http_server *server = thread->server;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         CHECK(info != NULL);
         http_count(server, HTTP_EVENT_ACCEPTED);
-        *socket_context = take_peer(server, info->connect_fd);
+        *socket_context = take_peer(thread, info->connect_fd);
     } else {
         CHECK(*socket_context != NULL);
         give_peer(server, *socket_context); /* the socket is closed after this */

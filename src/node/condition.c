@@ -26,9 +26,10 @@ const char *node_refusal_text(enum node_refusal refusal) {
     return refusals[refusal].text;
 }
 
-/* What stands between now and ADS_MAX must hold the ads of every click that was taken in. */
-static bool ads_full(const struct node *node) {
-    return ads_count(node->ads) + node->options.pending_clicks_max + INTAKE_BATCH_CLICKS >= ADS_MAX;
+/* If every click that is pending, and `more`, named a new ad. */
+bool node_ads_full(const struct node *node, uint64_t more) {
+    uint64_t bound = node->options.ads_max > 0 ? node->options.ads_max : ADS_INTAKE_MAX;
+    return ads_count(node->ads) + atomic_load(&node->pending_clicks) + more > bound;
 }
 
 /* If all that is pending and `more` went to the fullest partition. */
@@ -54,7 +55,7 @@ enum node_refusal node_refusal(const struct node *node) {
     if (!atomic_load(&node->clock_trusted)) return NODE_REFUSES_CLOCK;
     if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max) return NODE_REFUSES_PENDING;
     if (node_dedup_full(node, 1)) return NODE_REFUSES_DEDUP;
-    if (ads_full(node)) return NODE_REFUSES_ADS;
+    if (node_ads_full(node, 1)) return NODE_REFUSES_ADS;
     return NODE_REFUSES_NOT;
 }
 

@@ -148,9 +148,10 @@ void node_stop(struct node *node, int64_t deadline_ms) {
     int serving = NODE_SERVING, replaying = NODE_REPLAYING;
     int64_t deadline_ns = clock_mono(&node->seam.clock).ns + deadline_ms * 1000000;
     atomic_store(&node->stop_deadline_ns, deadline_ns);
-    if (atomic_compare_exchange_strong(&node->phase, &serving, NODE_STOPPING))
-        atomic_store(&node->stop_stage, STOP_COMMITTING);
-    else
+    /* The stage first: whoever sees the phase looks at it. */
+    int not_yet = STOP_NOT;
+    (void)atomic_compare_exchange_strong(&node->stop_stage, &not_yet, STOP_COMMITTING);
+    if (!atomic_compare_exchange_strong(&node->phase, &serving, NODE_STOPPING))
         /* Nothing was taken in yet, and nothing is half done: what replay built in memory is rebuilt next time. */
         (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_STOPPED);
     node_resume_waiting(node);

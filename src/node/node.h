@@ -34,6 +34,7 @@ struct node_options {
     uint64_t segment_bytes;
     uint64_t dedup_memory_bytes;
     uint64_t window_memory_bytes;   /* of the last 25 h by ad */
+    uint64_t ads_max;               /* distinct ads, for tests; 0: the bound of ads/ads.h */
     uint64_t pending_clicks_max;    /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
     int64_t checkpoint_interval_ms; /* 30 s */
     uint64_t checkpoint_clicks;     /* 10 M */

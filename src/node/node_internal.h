@@ -117,6 +117,7 @@ const char *node_refuses(const struct node *node);
 enum node_refusal node_refusal(const struct node *node);
 /* --- condition.c --- */
 /* Whether some identity might find no room: what is pending and `more` could all go to the fullest partition. */
+bool node_ads_full(const struct node *node, uint64_t more);
 bool node_dedup_full(const struct node *node, uint64_t more);
 /* A request that was answered 503 for this reason. */
 void node_count_refused(struct node *node, enum node_refusal refusal);

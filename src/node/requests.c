@@ -28,7 +28,7 @@ void node_submit(void *self, struct intake_batch *batch) {
     bool stopping = phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_COMMITTING;
     if (phase != NODE_SERVING && !stopping)
         status = STATUS_AGAIN;
-    else if (node_dedup_full(node, batch->click_count))
+    else if (node_dedup_full(node, batch->click_count) || node_ads_full(node, batch->click_count))
         status = STATUS_FULL;
     if (status == STATUS_OK) {
         batch->next = NULL;

@@ -1,4 +1,6 @@
 /* step_count.c: the aggregators' step and the reducer's. */
+#include <unistd.h>
+
 #include "base/check.h"
 #include "node/node_internal.h"
 
@@ -37,6 +39,17 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
     return did;
 }
 
+/* A writer that waits keeps new readers out (the lock prefers writers, or they would never end), so it waits beside the lock
+ * first: a long question then holds up the publication for a moment, and not all the short questions behind it. */
+static void lock_view_for_writing(struct node *node) {
+    enum { TRIES_MAX = 400, TRY_EVERY_US = 500 };
+    for (int i = 0; i < TRIES_MAX; i++) {
+        if (pthread_rwlock_trywrlock(&node->view_lock) == 0) return;
+        (void)usleep(TRY_EVERY_US);
+    }
+    pthread_rwlock_wrlock(&node->view_lock);
+}
+
 static int64_t elapsed_ms(struct mono_time since, struct mono_time now) {
     return (now.ns - since.ns) / 1000000;
 }
@@ -54,13 +67,13 @@ static bool publish(struct node *node, struct mono_time now) {
     }
     node->published_at = now;
     if (!any) return false;
-    pthread_rwlock_wrlock(&node->view_lock);
+    lock_view_for_writing(node);
     for (uint32_t p = 0; p < node->partition_count; p++)
         if (taken[p]) view_apply(node->view, &node->partitions[p].partial);
     view_publish(node->view);
     pthread_rwlock_unlock(&node->view_lock);
     while (view_close_prepare(node->view)) {
-        pthread_rwlock_wrlock(&node->view_lock);
+        lock_view_for_writing(node);
         view_close_commit(node->view);
         pthread_rwlock_unlock(&node->view_lock);
     }
@@ -74,7 +87,7 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
         node_fail(node, &failure);
         return false;
     }
-    pthread_rwlock_wrlock(&node->view_lock);
+    lock_view_for_writing(node);
     view_checkpoint_done(node->view, p);
     pthread_rwlock_unlock(&node->view_lock);
     view_checkpoint_clean(node->view);

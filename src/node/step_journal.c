@@ -56,10 +56,6 @@ static bool replay(struct node *node) {
     } else if (!node->started) {
         const struct clock *clock = &node->seam.clock;
         status = journal_start(node->journal, clock_wall(clock), clock_mono(clock), &record, &failure);
-        if (status == STATUS_AGAIN) {
-            atomic_store(&node->clock_trusted, false);
-            return false;
-        }
         if (status == STATUS_OK) {
             atomic_store(&node->clock_trusted, true);
             node->started = true;
@@ -144,6 +140,7 @@ static bool stop(struct node *node) {
         node_wake(node, NODE_STAGE_REDUCE, 0);
         return false;
     case STOP_SEALING: {
+        int stopping = NODE_STOPPING;
         struct failure failure = {0};
         for (uint32_t p = 0; p < node->partition_count; p++) /* the two clocks of a partition tell the same time */
             CHECK(
@@ -153,7 +150,7 @@ static bool stop(struct node *node) {
         if (status != STATUS_OK)
             fail_with(node, &failure, status);
         else
-            atomic_store(&node->phase, NODE_STOPPED);
+            (void)atomic_compare_exchange_strong(&node->phase, &stopping, NODE_STOPPED); /* not over a failure */
         return true;
     }
     }

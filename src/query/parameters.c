@@ -75,12 +75,22 @@ bool parameters_number(struct parameters *parameters, const char *name, uint32_t
     return false;
 }
 
+/* 9999-12-31T00:00:00Z: the end of any range that begins before, whatever its step, can still be written as a time. */
+#define QUESTION_MS_END INT64_C(253402214400000)
+
 bool parameters_minute(struct parameters *parameters, const char *name, struct minute *out) {
     bool given;
     if (!parameters_given(parameters, name, &given)) return false;
     if (!given) return true;
     struct event_time time;
-    if (timestamp_parse_question(buffer_view(&parameters->text), &time)) {
+    bool read = timestamp_parse_question(buffer_view(&parameters->text), &time);
+    if (read && time.ms >= QUESTION_MS_END) {
+        reply_problem(parameters->reply, 400, "bad-parameter", "Bad parameter",
+                      "%s must be before 9999-12-31T00:00:00Z, not \"%.*s\"", name, shown_bytes(parameters),
+                      shown(parameters));
+        return false;
+    }
+    if (read) {
         CHECK(time.ms >= 0);
         *out = minute_of(time);
         return true;

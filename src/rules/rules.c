@@ -15,6 +15,11 @@ enum status rules_validate(const struct rules *rules, struct failure *failure) {
     if (status == STATUS_OK) status = validate_span("horizon", rules->horizon_ms, failure);
     if (status == STATUS_OK) status = validate_span("max skew", rules->max_skew_ms, failure);
     if (status != STATUS_OK) return status;
+    if (rules->max_skew_ms < SECOND_MS)
+        return failure_set(
+            failure, STATUS_BAD_CONFIG,
+            "max skew is %lld ms, but must be at least 1 s: two clocks of one machine never agree to the millisecond",
+            (long long)rules->max_skew_ms);
     if (rules->partition_count < 1 || rules->partition_count > PARTITIONS_MAX)
         return failure_set(failure, STATUS_BAD_CONFIG, "partitions is %u, but must lie between 1 and %d",
                            rules->partition_count, PARTITIONS_MAX);

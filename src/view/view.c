@@ -76,12 +76,6 @@ size_t partition_minute_index(const struct partition_cells *partition, struct mi
     return low;
 }
 
-struct minute_cells *partition_find_minute(const struct partition_cells *partition, struct minute minute) {
-    size_t at = partition_minute_index(partition, minute);
-    bool found = at < partition->minute_count && partition->minutes[at]->minute.index == minute.index;
-    return found ? partition->minutes[at] : NULL;
-}
-
 struct minute_cells *partition_get_minute(struct partition_cells *partition, struct minute minute) {
     size_t at = partition_minute_index(partition, minute);
     if (at < partition->minute_count && partition->minutes[at]->minute.index == minute.index) return partition->minutes[at];

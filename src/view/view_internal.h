@@ -48,8 +48,6 @@ struct view {
     struct minute first_minute, newest_minute, stored_lowest, stored_highest;
 };
 
-/* The partition's cells of the minute, or NULL. */
-struct minute_cells *partition_find_minute(const struct partition_cells *partition, struct minute minute);
 struct minute_cells *partition_get_minute(struct partition_cells *partition, struct minute minute);
 /* Index of the first minute >= `minute`. */
 size_t partition_minute_index(const struct partition_cells *partition, struct minute minute);
