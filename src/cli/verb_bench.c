@@ -204,7 +204,8 @@ int verb_bench(int argc, char **argv) {
         .config = &config,
         .notes =
             "Scenarios: batches (clicks a second, cost of a click), freshness (acknowledged to visible), restart (after\n"
-            "SIGKILL), sink (the sender alone); all of these; and by its own name queries (questions over 24 h of history,\n"
+            "SIGKILL), singles (one click a request), sink (the sender alone); all of these; and by its own name queries "
+            "(questions over 24 h of history,\n"
             "under load; needs 14 GB of memory at full size). Data goes to a temporary directory under $TMPDIR or /var/tmp; "
             "give it a real disk. A wrong\n"
             "count is a failure: exit code 3.\n"};
