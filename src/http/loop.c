@@ -94,6 +94,7 @@ bool http_loops_start(struct http_server *server, const struct http_loop_options
         CHECK(pthread_getcpuclockid(thread->thread, &thread->clock) == 0);
         server->thread_count++;
     }
+    atomic_store(&server->timed_threads, count);
     return true;
 }
 
@@ -107,6 +108,7 @@ void http_loops_quiesce(struct http_server *server) {
 
 void http_loops_stop(struct http_server *server) {
     http_loops_quiesce(server);
+    atomic_store(&server->timed_threads, 0);
     atomic_store(&server->ending, true);
     for (unsigned i = 0; i < server->thread_count; i++) http_thread_wake(&server->threads[i]);
     for (unsigned i = 0; i < server->thread_count; i++) CHECK(pthread_join(server->threads[i].thread, NULL) == 0);
@@ -119,7 +121,7 @@ void http_loops_stop(struct http_server *server) {
 
 double http_cpu_seconds(const struct http_server *server) {
     double seconds = 0;
-    for (unsigned i = 0; i < server->thread_count; i++) {
+    for (unsigned i = 0; i < atomic_load(&server->timed_threads); i++) {
         struct timespec used;
         if (clock_gettime(server->threads[i].clock, &used) != 0) continue;
         seconds += (double)used.tv_sec + (double)used.tv_nsec / 1e9;

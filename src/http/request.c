@@ -189,11 +189,13 @@ static bool refuse_body_at_once(struct http_request *request) {
     return length != NULL && strtoull(length, NULL, 10) > HTTP_DRAIN_BYTES_MAX;
 }
 
-/* There are more connections than there should be, and this one came when that was so already. */
+/* It came when there were too many connections already. Those that rest make room (watch.c), so it is served all the same,
+ * unless that many are in the middle of a request. */
 static bool refuse_connection(struct http_request *request) {
     struct http_peer *peer = request->peer;
     if (!peer->over_limit) return false;
-    peer->over_limit = atomic_load(&request->server->peer_count) > request->server->connections_max;
+    peer->over_limit = atomic_load(&request->server->peer_count) > request->server->connections_max &&
+                       http_peers_busy(request->server) > request->server->connections_max;
     if (!peer->over_limit) return false;
     http_count(request->server, HTTP_EVENT_REFUSED_FULL);
     reply_problem(&request->reply, 503, "too-many-connections", "Too many connections",

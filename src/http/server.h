@@ -30,6 +30,8 @@ struct http_peer {
     unsigned seen_requests;
     uint64_t resting_bytes; /* received, when the rest was first looked at */
     uint64_t head_since_ms; /* 0: no byte of a head has been seen */
+    unsigned body_request;  /* the request whose body it was when the next two were noted */
+    uint64_t body_since_ms, body_bytes;
 };
 #define PEER_NONE UINT32_MAX
 
@@ -79,7 +81,8 @@ struct http_server {
 
     /* loop.c; filled in by http_start, then only read */
     int listen_fd;
-    unsigned thread_count;
+    unsigned thread_count;     /* the starter's and stopper's */
+    atomic_uint timed_threads; /* whose clocks may be read, by anybody */
     struct http_thread threads[HTTP_THREADS_MAX];
     atomic_bool quiescing, ending;
     sem_t quiesced; /* once for each thread */
@@ -154,6 +157,8 @@ void http_on_connection(void *self, struct MHD_Connection *connection, void **so
 struct http_peer *http_peer_of(struct MHD_Connection *connection);
 /* From the library's thread of that connection. False: it was cut meanwhile. */
 bool http_peer_enter(struct http_server *server, struct http_peer *peer, enum peer_state state);
+/* Connections in the middle of a request. Walks all of them. */
+unsigned http_peers_busy(struct http_server *server);
 void http_count(struct http_server *server, enum http_event event);
 
 /* --- loop.c --- */

@@ -14,7 +14,13 @@
 #include "http/server.h"
 
 /* WATCH_STRIDE: connections looked at under one lock, so that accepting and closing wait for microseconds only. */
-enum { WATCH_TICK_MS = 250, WATCH_STRIDE = 128, WATCH_REST_MS_MIN = 500 };
+enum {
+    WATCH_TICK_MS = 250,
+    WATCH_STRIDE = 128,
+    WATCH_REST_MS_MIN = 500,
+    WATCH_BODY_MS_MIN = 4000,
+    WATCH_BODY_RATE_MIN = 256
+};
 
 void http_count(struct http_server *server, enum http_event event) {
     CHECK((unsigned)event < HTTP_EVENTS);
@@ -97,6 +103,17 @@ bool http_peer_enter(struct http_server *server, struct http_peer *peer, enum pe
     return false;
 }
 
+unsigned http_peers_busy(struct http_server *server) {
+    unsigned busy = 0;
+    lock_peers(server);
+    for (uint32_t i = 0; i < server->peer_capacity; i++) {
+        unsigned state = atomic_load(&server->peers[i].state);
+        busy += server->peers[i].magic != 0 && (state == PEER_BODY || state == PEER_BUSY);
+    }
+    unlock_peers(server);
+    return busy;
+}
+
 /* --- the watch's side, under peers_lock, so that the socket stays open meanwhile --- */
 
 /* False when the connection went on just before. Best effort: the peer may have closed already. */
@@ -145,6 +162,26 @@ static void look_at_resting(struct http_server *server, struct http_peer *peer, 
         (void)cut(server, peer, PEER_RESTING, HTTP_EVENT_CLOSED_IDLE, NULL);
 }
 
+/* The peer has closed and nothing of it is left to read. The library, told of the last bytes and of the end at once, may
+ * have missed the second. */
+static bool is_at_its_end(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Bytes a second of the body under way; a body that has just begun is fast. */
+static uint64_t body_rate(struct http_server *server, struct http_peer *peer) {
+    uint64_t bytes = bytes_received(peer->fd);
+    unsigned request = atomic_load(&peer->requests);
+    if (peer->body_since_ms == 0 || peer->body_request != request) {
+        peer->body_request = request;
+        peer->body_since_ms = now_ms(server);
+        peer->body_bytes = bytes;
+    }
+    uint64_t age_ms = now_ms(server) - peer->body_since_ms;
+    return age_ms < WATCH_BODY_MS_MIN ? UINT64_MAX : (bytes - peer->body_bytes) * 1000 / age_ms;
+}
+
 static void look_at(struct http_server *server, struct http_peer *peer) {
     unsigned state = atomic_load(&peer->state);
     uint64_t now = now_ms(server), since = atomic_load(&peer->since_ms);
@@ -155,12 +192,27 @@ static void look_at(struct http_server *server, struct http_peer *peer) {
         (void)cut(server, peer, state, HTTP_EVENT_CUT_SLOW_HEAD, "the request's head did not come in time");
     else if (state == PEER_BODY && age_ms >= server->idle_timeout_ms)
         (void)cut(server, peer, state, HTTP_EVENT_CUT_STALLED_BODY, "nothing of the request's body came for too long");
+    else if (state == PEER_BODY && is_at_its_end(peer->fd))
+        (void)shutdown(peer->fd, SHUT_RD); /* its thread is told again */
+    else if (state == PEER_BODY)
+        (void)body_rate(server, peer); /* notes where it begins */
 }
 
 static int compare_rest(const void *a, const void *b) {
     const struct http_peer *x = *(struct http_peer *const *)a, *y = *(struct http_peer *const *)b;
     uint64_t x_ms = atomic_load(&x->since_ms), y_ms = atomic_load(&y->since_ms);
     return (x_ms > y_ms) - (x_ms < y_ms);
+}
+
+/* A slow stream is welcome while there is room for it; when there is none, it is what goes first after those that rest. */
+static void cut_trickles(struct http_server *server, size_t wanted) {
+    for (uint32_t i = 0; i < server->peer_capacity && wanted > 0; i++) {
+        struct http_peer *peer = &server->peers[i];
+        if (peer->magic == 0 || atomic_load(&peer->state) != PEER_BODY) continue;
+        if (body_rate(server, peer) >= WATCH_BODY_RATE_MIN) continue;
+        wanted -= cut(server, peer, PEER_BODY, HTTP_EVENT_CUT_STALLED_BODY,
+                      "the request's body came too slowly while others waited for a connection");
+    }
 }
 
 /* Closes those that have rested longest, a sixteenth more than needed, so that newcomers find room for a while. */
@@ -177,6 +229,7 @@ static void make_room(struct http_server *server) {
     qsort(server->resting, found, sizeof *server->resting, compare_rest);
     for (size_t i = 0; i < found && i < wanted; i++)
         (void)cut(server, server->resting[i], PEER_RESTING, HTTP_EVENT_CLOSED_FOR_ROOM, NULL);
+    if (found < wanted) cut_trickles(server, wanted - found);
 }
 
 static uint64_t mono_ms(void) {

@@ -54,7 +54,9 @@ enum node_refusal node_refusal(const struct node *node) {
     }
     if (!atomic_load(&node->clock_trusted)) return NODE_REFUSES_CLOCK;
     if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max) return NODE_REFUSES_PENDING;
-    if (node_dedup_full(node, 1)) return NODE_REFUSES_DEDUP;
+    /* Room for a batch, or for a share where the memory is smaller than that. */
+    uint64_t share = node->progress.dedup_entries_max / node->partition_count / 8;
+    if (node_dedup_full(node, share < INTAKE_BATCH_CLICKS ? share + 1 : INTAKE_BATCH_CLICKS)) return NODE_REFUSES_DEDUP;
     if (node_ads_full(node, 1)) return NODE_REFUSES_ADS;
     return NODE_REFUSES_NOT;
 }

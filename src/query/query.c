@@ -55,7 +55,8 @@ void query_answer(struct view *view, const struct query_status *status, const st
     if (route == ROUTE_NONE) {
         reply_problem(reply, 404, "not-found", "No such path",
                       "there is nothing at %.*s. Clicks: POST /v1/clicks. Questions: GET /v1/ads/{ad_id}/aggregated_cnt, "
-                      "/v1/ads/{ad_id}/series, /v1/ads/popular_ads, /v1/status. Operation: /metrics, /livez, /readyz",
+                      "/v1/ads/{ad_id}/series, /v1/ads/popular_ads, /v1/status, /v1/live, /v1/export. Operation: /metrics, "
+                      "/livez, /readyz. For people: /. For programs: /openapi.json",
                       shown, shown == 0 ? "" : (const char *)head->path.at);
         return;
     }

@@ -44,7 +44,7 @@ static void writer_submit(void *self, struct intake_batch *batch) {
     pthread_mutex_lock(&writer->lock);
     batch->next = writer->queue;
     writer->queue = batch;
-    if (writer->submits++ % 5 == 4) writer->go = true; /* a slow writer: else it waits until a feeder is stuck or done */
+    if (writer->submits++ % 64 == 63) writer->go = true; /* a slow writer: else it waits until a feeder is stuck or done */
     pthread_cond_signal(&writer->changed);
     pthread_mutex_unlock(&writer->lock);
 }
