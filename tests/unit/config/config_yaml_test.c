@@ -86,7 +86,7 @@ static void a_bad_value_is_refused_with_file_line_key_value_and_what_was_expecte
     assert_refused("time: {lateness: 24}",
                    "tally.yaml:1: time.lateness: \"24\" is not a duration; write e.g. 15s, 24h or 96h1m");
     assert_refused("\n\ntime:\n  max_skew: 401d\n",
-                   "tally.yaml:4: time.max_skew: \"401d\" is out of range; it goes from 0s to 9600h");
+                   "tally.yaml:4: time.max_skew: \"401d\" is out of range; it goes from 1s to 9600h");
     assert_refused("time: {horizon: 59s}", "tally.yaml:1: time.horizon: \"59s\" is out of range; it goes from 1m to 9600h");
     assert_refused("time: {lateness: 400d}",
                    "tally.yaml:1: time.lateness: \"400d\" is out of range; it goes from 0s to 9599h59m");
