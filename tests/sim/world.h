@@ -9,14 +9,13 @@
 #include "sim/traffic.h"
 
 /* What really happened, over a campaign: each must be above zero in the end. */
-/* clang-format off: it never comes to rest over this */
-#define COVERAGE_TABLE(X)                                                                                                   \
-    X(counted)                                                                                                              \
-    X(duplicate)                                                                                                            \
-    X(conflict) X(too_late) X(late_amended) X(requests) X(answers_200) X(answers_400) X(answers_503) X(atomic_refused)      \
-        X(bodies_cut) X(crashes) X(torn_tails) X(lost_store_batches) X(clean_stops) X(rules_changed) X(sync_failures)       \
-            X(full_disks) X(store_failures) X(clock_steps) X(idle_spells) X(ticks) X(segments) X(checkpoints)               \
-                X(crashes_inside_a_write) X(guarded_jumps) X(believed_jumps) X(questions) X(sealed_answers)
+/* clang-format off */
+#define COVERAGE_TABLE(X) \
+    X(counted) X(duplicate) X(conflict) X(too_late) X(late_amended) X(requests) X(answers_200) X(answers_400) \
+    X(answers_503) X(atomic_refused) X(bodies_cut) X(crashes) X(torn_tails) X(lost_store_batches) \
+    X(clean_stops) X(rules_changed) X(sync_failures) X(full_disks) X(store_failures) X(clock_steps) \
+    X(idle_spells) X(ticks) X(segments) X(checkpoints) X(crashes_inside_a_write) X(guarded_jumps) \
+    X(believed_jumps) X(questions) X(sealed_answers)
 /* clang-format on */
 
 struct coverage {
