@@ -24,7 +24,7 @@ void ads_prefetch(const struct ads *ads, uint64_t hash);
 void ads_prefetch_id(const struct ads *ads, uint64_t hash);
 /* Adds the id when it is new. The count must be below ADS_MAX (CHECK: intake stops long before). */
 uint32_t ads_index(struct ads *ads, struct bytes ad_id, uint64_t hash);
-/* False when nobody has used this id yet. */
+/* False when nobody has used this id yet, or somebody is just adding it. */
 bool ads_find(const struct ads *ads, struct bytes ad_id, uint32_t *index);
 /* `index` < ads_count. The view is valid as long as the dictionary. */
 struct bytes ads_id(const struct ads *ads, uint32_t index);

@@ -95,6 +95,17 @@ static const char *rules_record_flaw(const struct log_state *state, const struct
     return NULL;
 }
 
+/* Copies of a click meet because its identity says where it goes (I1): one that went elsewhere was never written by us. */
+static bool clicks_are_at_home(const struct log_state *state, const struct sub_block *block) {
+    if (block->kind != SUB_BLOCK_CLICKS) return true;
+    for (size_t i = 0; i < block->count; i++) {
+        struct identity identity = {get_u64(block->clicks.identities + 16 * i),
+                                    get_u64(block->clicks.identities + 16 * i + 8)};
+        if (identity_partition(identity, state->partition_count) != block->partition) return false;
+    }
+    return true;
+}
+
 static const char *record_place_flaw(const struct log_state *state, const struct journal_record *record) {
     if (record->number != state->next_record) return "the record's number is not the next one";
     if (record->counts.received > UINT64_MAX - state->received) return "the totals pass 64 bits";
@@ -105,6 +116,7 @@ static const char *record_place_flaw(const struct log_state *state, const struct
         const struct sub_block *block = &record->sub_blocks[i];
         if (block->partition >= state->partition_count) return "there is no such partition";
         if (block->first_offset.at != next[block->partition].at) return "an offset does not follow the one before";
+        if (!clicks_are_at_home(state, block)) return "a click is not in the partition of its identity";
         next[block->partition].at += block->count;
     }
     bool has_rules = record->sub_block_count > 0 && record->sub_blocks[0].kind == SUB_BLOCK_RULES;
@@ -158,9 +170,9 @@ void log_state_encode(const struct log_state *state, struct buffer *out) {
     uint16_t codes = 0;
     for (int code = 0; code < REJECT_CODES; code++) codes = (uint16_t)(codes + (state->rejected_by[code] > 0));
     buffer_put_u16(out, codes);
-    for (uint16_t code = 0; code < REJECT_CODES; code++) {
+    for (int code = 0; code < REJECT_CODES; code++) {
         if (state->rejected_by[code] == 0) continue;
-        buffer_put_u16(out, code);
+        buffer_put_u16(out, (uint16_t)code);
         buffer_put_u64(out, state->rejected_by[code]);
     }
     for (uint32_t i = 0; i < state->partition_count; i++) {
