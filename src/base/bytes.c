@@ -36,6 +36,10 @@ void *memory_allocate_large(size_t size) {
     return at;
 }
 
+void *memory_allocate_large_zeroed(size_t size) {
+    return memset(memory_allocate_large(size), 0, size);
+}
+
 void *memory_resize(void *at, size_t size) {
     void *moved = realloc(at, size == 0 ? 1 : size);
     CHECKF(moved != NULL, "out of memory for %zu bytes", size);

@@ -16,7 +16,7 @@ void cell_table_expect(struct cell_table *table, uint32_t cell_count) {
     CHECK(table->slot_count == 0 && cell_count <= UINT32_MAX / 4);
     uint32_t slot_count = SLOTS_MIN;
     while ((uint64_t)slot_count * 7 <= (uint64_t)cell_count * 10) slot_count *= 2;
-    table->slots = memory_allocate_zeroed(slot_count, sizeof *table->slots);
+    table->slots = memory_allocate_large_zeroed(slot_count * sizeof *table->slots);
     table->slot_count = slot_count;
 }
 
@@ -41,7 +41,7 @@ static void grow(struct cell_table *table) {
     struct cell_table grown = *table;
     CHECK(table->slot_count <= UINT32_MAX / 4);
     grown.slot_count = table->slot_count == 0 ? SLOTS_MIN : table->slot_count * 2;
-    grown.slots = memory_allocate_zeroed(grown.slot_count, sizeof *grown.slots);
+    grown.slots = memory_allocate_large_zeroed(grown.slot_count * sizeof *grown.slots);
     for (uint32_t i = 0; i < table->slot_count; i++)
         if (table->slots[i].key != 0) *find_slot(&grown, table->slots[i].key) = table->slots[i];
     free(table->slots);
