@@ -246,14 +246,6 @@ static void bound_memory(struct rocks *rocks, uint64_t cache_bytes) {
     rocksdb_block_based_options_destroy(table);
 }
 
-/* Compactions and flushes can wait; who asks a question cannot. */
-static void lower_background_priority(void) {
-    rocksdb_env_t *env = rocksdb_create_default_env();
-    rocksdb_env_lower_thread_pool_cpu_priority(env);
-    rocksdb_env_lower_high_priority_thread_pool_cpu_priority(env);
-    rocksdb_env_destroy(env);
-}
-
 static void set_options(struct rocks *rocks) {
     rocksdb_options_set_create_if_missing(rocks->options, 1);
     rocksdb_options_set_paranoid_checks(rocks->options, 1);
@@ -289,7 +281,6 @@ enum status rocks_open(const struct rocks_options *options, struct rocks **out, 
     memcpy(rocks->path, options->path, path_size);
     rocks->options = rocksdb_options_create();
     set_options(rocks);
-    lower_background_priority();
     bound_memory(rocks, options->cache_bytes);
     forbid_resume(rocks);
     rocks->read_now = rocksdb_readoptions_create();
