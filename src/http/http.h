@@ -1,6 +1,7 @@
 /* http.h: requests over HTTP/1.1 by libmicrohttpd, handed to whoever handles them; see docs/adr for why this library.
  *
- * Threads: a pool of its own (epoll); a request that waits for the journal's commit is suspended and costs no thread.
+ * Threads: loops of its own around the library (loop.c) and a watch; a request that waits for the journal's commit is
+ * suspended and costs no thread.
  */
 #pragma once
 

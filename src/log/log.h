@@ -2,7 +2,7 @@
  * collector. The same fields in both: time, level, event, those of the event, message.
  *
  * Only the edge (cli/) logs: inner code returns what happened. No field may hold what a click says (ids, addresses, lines):
- * logs are kept longer, and read by more people, than the journal (I5).
+ * logs are kept longer, and read by more people, than the journal.
  *
  * A plain value, no heap of its own, any thread: a line is one write(2), so lines of several threads do not mix.
  */

@@ -77,7 +77,7 @@ static enum status count_from_cells(struct view *view, uint32_t ad, struct minut
 /* The first minute of [from, to) that the window covers; `to` when it covers none. */
 static struct minute covered_from(const struct view *view, struct minute from, struct minute to) {
     if (window_covers(view->window, from)) return from;
-    struct minute covered = window_usage(view->window).from;
+    struct minute covered = window_from(view->window);
     bool some = covered.index < to.index && window_covers(view->window, covered);
     return some ? covered : to;
 }

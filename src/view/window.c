@@ -326,6 +326,10 @@ bool window_covers(const struct window *window, struct minute from) {
     return from.index >= window->from && window->clicks < CLICKS_MAX;
 }
 
+struct minute window_from(const struct window *window) {
+    return (struct minute){window->from};
+}
+
 /* Minutes beyond what was ever added to hold nothing. */
 static uint32_t cut_to(const struct window *window, struct minute to) {
     return to.index > window->newest + 1 ? window->newest + 1 : to.index;

@@ -38,6 +38,8 @@ void window_close_commit(struct window *window);
 /* --- the readers' side --- */
 /* Whether [from, ..) is all here. */
 bool window_covers(const struct window *window, struct minute from);
+/* The first minute that is here. */
+struct minute window_from(const struct window *window);
 uint64_t window_count(const struct window *window, uint32_t ad, struct minute from, struct minute to);
 /* One minute of one ad. */
 uint64_t window_minute_count(const struct window *window, uint32_t ad, struct minute minute);
