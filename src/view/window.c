@@ -326,6 +326,10 @@ bool window_covers(const struct window *window, struct minute from) {
     return from.index >= window->from && window->clicks < CLICKS_MAX;
 }
 
+struct minute window_closed_before(const struct window *window) {
+    return (struct minute){window->closed_before};
+}
+
 struct minute window_from(const struct window *window) {
     return (struct minute){window->from};
 }

@@ -38,6 +38,8 @@ void window_close_commit(struct window *window);
 /* --- the readers' side --- */
 /* Whether [from, ..) is all here. */
 bool window_covers(const struct window *window, struct minute from);
+/* Minutes before this one are closed here: an instant later than the watermark closed them. */
+struct minute window_closed_before(const struct window *window);
 /* The first minute that is here. */
 struct minute window_from(const struct window *window);
 uint64_t window_count(const struct window *window, uint32_t ad, struct minute from, struct minute to);

@@ -191,7 +191,13 @@ static void the_state_is_the_least_final_of_all_partitions(void **state) {
     assert_string_equal(view_state(bench.view, (struct minute){NOON + 70}), "closed");
     assert_string_equal(view_state(bench.view, (struct minute){NOON + 71}), "open");
     assert_string_equal(view_state(bench.view, (struct minute){NOON + 10}), "sealed");
+    while (view_close_prepare(bench.view)) view_close_commit(bench.view);
     assert_true(view_last_minute(bench.view, &last) && last.index == NOON + 69);
+    apply(&bench, 0, "a", NOON + 71, 1, NOON + 72);
+    apply(&bench, 1, "a", NOON + 71, 1, NOON + 72);
+    assert_true(view_last_minute(bench.view, &last) && last.index == NOON + 69); /* the window has not closed more yet */
+    while (view_close_prepare(bench.view)) view_close_commit(bench.view);
+    assert_true(view_last_minute(bench.view, &last) && last.index == NOON + 71);
     end(&bench);
 }
 
