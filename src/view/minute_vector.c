@@ -108,10 +108,9 @@ void minute_vector_add_to(const struct minute_vector *vector, uint32_t *dense, b
             dense[ad] += sign * count;
         }
     }
-    for (uint32_t i = 0; i < vector->late.slot_count; i++) {
-        const struct cell_slot *slot = &vector->late.slots[i];
-        if (slot->key != 0) dense[cell_key_ad(slot->key)] += sign * (uint32_t)slot->count;
-    }
+    struct cell_cursor cursor = {0};
+    for (const struct cell_slot *slot; (slot = cell_table_next(&vector->late, &cursor)) != NULL;)
+        dense[cell_key_ad(slot->key)] += sign * (uint32_t)slot->count;
 }
 
 uint64_t minute_vector_bytes(const struct minute_vector *vector) {

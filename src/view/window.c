@@ -243,10 +243,10 @@ static void prepare_vector(struct window *window, const struct cell_table *open)
     struct ad_count *counts = memory_allocate(open->cell_count * sizeof *counts);
     struct ad_count *scratch = memory_allocate(open->cell_count * sizeof *scratch);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < open->slot_count; i++) {
-        const struct cell_slot *slot = &open->slots[i];
+    struct cell_cursor cursor = {0};
+    for (const struct cell_slot *slot; (slot = cell_table_next(open, &cursor)) != NULL;) {
         CHECK(slot->count < CLICKS_MAX);
-        if (slot->key != 0) counts[count++] = (struct ad_count){cell_key_ad(slot->key), (uint32_t)slot->count};
+        counts[count++] = (struct ad_count){cell_key_ad(slot->key), (uint32_t)slot->count};
     }
     CHECK(count == open->cell_count);
     minute_vector_init(&window->prepared, counts, scratch, count);
@@ -412,9 +412,9 @@ static void add_slots(const struct window *window, uint32_t from, uint32_t to, u
             minute_vector_add_to(&slot->vector, dense, subtract);
             continue;
         }
-        for (uint32_t i = 0; i < slot->open.slot_count; i++)
-            if (slot->open.slots[i].key != 0)
-                dense[cell_key_ad(slot->open.slots[i].key)] += sign * (uint32_t)slot->open.slots[i].count;
+        struct cell_cursor cursor = {0};
+        for (const struct cell_slot *cell; (cell = cell_table_next(&slot->open, &cursor)) != NULL;)
+            dense[cell_key_ad(cell->key)] += sign * (uint32_t)cell->count;
     }
 }
 
