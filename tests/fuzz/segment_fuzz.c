@@ -10,9 +10,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void walk_filters(const struct sub_block *block) {
+    struct buffer words = {0};
+    for (uint32_t i = 0; i < block->count; i++) {
+        const struct filter_record *record = &block->filter_records[i];
+        CHECK((record->filter != NULL) == (record->action == FILTER_CREATE));
+        if (record->filter != NULL) filter_describe(record->filter, &words);
+    }
+    buffer_fini(&words);
+}
+
 static void visit(void *context, struct journal_record *record) {
     uint64_t *clicks = context;
     for (uint32_t i = 0; i < record->sub_block_count; i++) {
+        if (record->sub_blocks[i].kind == SUB_BLOCK_FILTERS) walk_filters(&record->sub_blocks[i]);
         if (record->sub_blocks[i].kind != SUB_BLOCK_CLICKS) continue;
         struct click_cursor cursor = click_cursor_of(&record->sub_blocks[i].clicks);
         struct click click;
