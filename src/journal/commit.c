@@ -11,6 +11,7 @@ static struct record_draft *draft_begin(struct journal *journal, struct wall_tim
     draft->counts = (struct intake_counts){0};
     draft->sub_block_count = 0;
     draft->rules = NULL;
+    draft->filter_frame = (struct bytes){NULL, 0};
     for (uint32_t i = 0; i < journal->log.partition_count; i++) draft->columns[i].count = 0;
     return draft;
 }
@@ -113,16 +114,22 @@ static enum status draft_write(struct journal *journal, struct journal_record **
     return STATUS_OK;
 }
 
+static enum status commit_arrival(struct journal *journal, struct wall_time wall, struct mono_time mono,
+                                  struct wall_time *arrival, struct failure *failure) {
+    CHECK(journal->life == JOURNAL_WRITING && journal->rules.number > 0);
+    if (arrival_clock_read(&journal->arrival, wall, mono, arrival)) return STATUS_OK;
+    return failure_set(failure, STATUS_AGAIN,
+                       "the clock reads %lld ms, which is behind the last journalled arrival or has jumped",
+                       (long long)wall.ms);
+}
+
 enum status journal_commit(struct journal *journal, const struct journal_batch *const *batches, size_t batch_count,
                            struct wall_time wall, struct mono_time mono, struct journal_record **out,
                            struct failure *failure) {
-    CHECK(journal->life == JOURNAL_WRITING && journal->rules.number > 0);
     *out = NULL;
     struct wall_time arrival;
-    if (!arrival_clock_read(&journal->arrival, wall, mono, &arrival))
-        return failure_set(failure, STATUS_AGAIN,
-                           "the clock reads %lld ms, which is behind the last journalled arrival or has jumped",
-                           (long long)wall.ms);
+    enum status status = commit_arrival(journal, wall, mono, &arrival, failure);
+    if (status != STATUS_OK) return status;
     for (size_t i = 0; i < batch_count; i++)
         if (batches[i]->arrival_floor.ms > arrival.ms) arrival = batches[i]->arrival_floor;
     CHECK(arrival.ms >= journal->state.last_arrival.ms && arrival.ms <= RECORD_TIME_MS_MAX);
@@ -140,6 +147,73 @@ enum status journal_commit(struct journal *journal, const struct journal_batch *
     draft_ticks(journal, draft, mono);
     if (draft->sub_block_count == 0 && draft->counts.received == 0) return STATUS_OK;
     return draft_write(journal, out, failure);
+}
+
+/* The changes as records, and the records as bytes. */
+static struct filter_record *filter_records(const struct log_state *state, const struct filter_change *changes, size_t count,
+                                            struct buffer *frame) {
+    struct filter_record *records = memory_allocate_zeroed(count, sizeof *records);
+    struct minute covers_from;
+    bool has_clicks = log_state_covers_from(state, &covers_from);
+    for (size_t i = 0; i < count; i++) {
+        records[i].number = state->filter_count + 1 + (uint32_t)i;
+        records[i].action = changes[i].action;
+        records[i].id = changes[i].id;
+        if (changes[i].action == FILTER_CREATE) {
+            records[i].filter = changes[i].filter;
+            records[i].has_clicks = has_clicks;
+            records[i].covers_from = covers_from;
+        }
+        filter_frame_append(frame, &records[i]);
+    }
+    return records;
+}
+
+/* Whether a record with a copy for each partition, and the headers that will hold the filters, stay within their bounds. */
+static bool filters_fit(const struct log_state *state, const struct filter_change *changes, size_t count,
+                        struct bytes frame) {
+    size_t atoms = 0, room = RECORD_BYTES_MAX - RECORD_SUB_BLOCK_BYTES * PARTITIONS_MAX - RECORD_HEADER_BYTES;
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].action == FILTER_CREATE) atoms += filter_term_count(changes[i].filter);
+    const struct atoms *given = filters_atoms(state->filter_log->filters);
+    return frame.len <= room / state->partition_count - RECORD_ALIGNMENT &&
+           frame.len <= FILTER_LOG_BYTES_MAX - state->filter_bytes && count <= UINT32_MAX - state->filter_count &&
+           atoms <= (size_t)ATOMS_MAX - atoms_given(given);
+}
+
+/* The draft of the filter records, which `next` takes. */
+static void draft_filters(struct journal *journal, struct wall_time arrival, const struct filter_record *records,
+                          uint32_t count, struct bytes frame) {
+    struct record_draft *draft = draft_begin(journal, arrival);
+    draft->filter_frame = frame;
+    for (uint32_t i = 0; i < journal->log.partition_count; i++)
+        draft_add(draft, i, SUB_BLOCK_FILTERS, count, journal->next.partitions[i].next);
+    const char *flaw = log_state_filters(&journal->next, records, count, frame);
+    CHECKF(flaw == NULL, "the changes of the filters were not checked: %s", flaw);
+}
+
+enum status journal_commit_filters(struct journal *journal, const struct filter_change *changes, size_t count,
+                                   struct wall_time wall, struct mono_time mono, struct journal_record **out,
+                                   struct failure *failure) {
+    CHECK(count >= 1 && count <= FILTER_CHANGES_MAX);
+    *out = NULL;
+    struct wall_time arrival;
+    enum status status = commit_arrival(journal, wall, mono, &arrival, failure);
+    if (status != STATUS_OK) return status;
+    CHECK(arrival.ms >= journal->state.last_arrival.ms && arrival.ms <= RECORD_TIME_MS_MAX);
+    log_state_copy(&journal->next, &journal->state);
+    struct buffer frame = {0};
+    struct filter_record *records = filter_records(&journal->next, changes, count, &frame);
+    if (filters_fit(&journal->next, changes, count, buffer_view(&frame))) {
+        draft_filters(journal, arrival, records, (uint32_t)count, buffer_view(&frame));
+        status = draft_write(journal, out, failure);
+    } else {
+        status = failure_set(failure, STATUS_FULL, "the journal has no room for %zu more filter records of %zu bytes", count,
+                             frame.len);
+    }
+    free(records);
+    buffer_fini(&frame);
+    return status;
 }
 
 /* A rules record's arrival moves no number, so a clock that is not to be trusted does not hold up the start: the last

@@ -43,25 +43,15 @@ static enum status inspect_names(struct journal *journal, struct failure *failur
 /* Sets the end of the records to where the footer begins, and journal->end to the footer's state. */
 static enum status inspect_footer(struct journal *journal, struct segment_reader *reader,
                                   const struct segment_header *header, struct segment_place *place,
-                                  struct buffer *footer_state, struct failure *failure) {
-    struct bytes view;
-    uint32_t length, found;
-    if (reader->size < header->length + FOOTER_TRAILER_BYTES)
-        return segment_damaged(failure, reader->path, reader->size, "the segment is sealed, but its footer is missing");
-    uint64_t trailer_at = reader->size - FOOTER_TRAILER_BYTES;
-    enum status status = segment_reader_view(reader, trailer_at, FOOTER_TRAILER_BYTES, &view, failure);
+                                  struct failure *failure) {
+    struct bytes view, state_bytes;
+    uint32_t length;
+    enum status status = segment_reader_footer_at(reader, header, &place->records_end, failure);
+    if (status == STATUS_OK) status = segment_reader_footer_view(reader, place->records_end, &view, failure);
     if (status != STATUS_OK) return status;
-    if (!segment_footer_length(view.at, &length) || length > reader->size - header->length)
-        return segment_damaged(failure, reader->path, trailer_at, "the segment is sealed, but its footer is missing");
-    place->records_end = reader->size - length;
-    CHECK(place->records_end >= header->length);
-    status = segment_reader_view(reader, place->records_end, length, &view, failure);
-    if (status != STATUS_OK) return status;
-    struct bytes state_bytes;
-    if (!segment_footer_decode(view, header, &found, &journal->end, &state_bytes) || found != length)
+    if (!segment_footer_decode(view, header, &length, &journal->end, journal->end_filters, &state_bytes) ||
+        length != reader->size - place->records_end)
         return segment_damaged(failure, reader->path, place->records_end, "the footer's CRC-32C does not match");
-    buffer_clear(footer_state);
-    buffer_append_bytes(footer_state, state_bytes);
     return STATUS_OK;
 }
 
@@ -90,7 +80,7 @@ static enum status find_valid_behind(struct segment_reader *reader, const struct
         uint64_t number;
         uint32_t length;
         if (record_checksum_right(rest, reader->seed, &number) && number >= next_record) *found = true;
-        if (segment_footer_decode(rest, header, &length, NULL, NULL)) *found = true;
+        if (segment_footer_decode(rest, header, &length, NULL, NULL, NULL)) *found = true;
     }
     buffer_fini(&whole);
     CHECK(*tail_end >= from && *tail_end <= reader->size);
@@ -102,10 +92,10 @@ static enum status inspect_tail(struct journal *journal, struct segment_reader *
                                 const char *why, struct failure *failure) {
     struct bytes view;
     uint64_t from = reader->at;
-    enum status status = segment_reader_view(reader, from, SEGMENT_HEADER_BYTES_MAX, &view, failure);
+    enum status status = segment_reader_footer_view(reader, from, &view, failure);
     if (status != STATUS_OK) return status;
     uint32_t footer_length;
-    if (segment_footer_decode(view, header, &footer_length, NULL, NULL)) from += footer_length;
+    if (segment_footer_decode(view, header, &footer_length, NULL, NULL, NULL)) from += footer_length;
     CHECK(from >= header->length && from <= reader->size);
     bool found;
     uint64_t tail_end;
@@ -127,7 +117,7 @@ static enum status inspect_unsealed(struct journal *journal, struct segment_read
         enum status status = segment_reader_record(reader, &record, &flaw, failure);
         if (status != STATUS_OK && status != STATUS_END && status != STATUS_CORRUPT) return status;
         if (status == STATUS_OK) {
-            const char *place_flaw = log_state_apply(&journal->end, record);
+            const char *place_flaw = log_state_apply(&journal->end, header->version, record);
             journal_record_release(record);
             if (place_flaw == NULL) continue;
             /* Its checksums are right: no torn write makes such a record. */
@@ -141,34 +131,42 @@ static enum status inspect_unsealed(struct journal *journal, struct segment_read
     }
 }
 
-static enum status inspect_segment(struct journal *journal, size_t index, struct buffer *footer_state,
-                                   struct failure *failure) {
+/* Reads the header. journal->end is then the state before the segment's first record: the first header tells it, every
+ * other one must agree with the footer before it. */
+static enum status inspect_header(struct journal *journal, size_t index, struct segment_reader *reader,
+                                  struct segment_header *header, struct failure *failure) {
+    const struct segment_place *place = &journal->segments[index];
+    bool first = index == 0, last = index + 1 == journal->segment_count;
+    struct bytes state_bytes;
+    enum status status = segment_reader_header(reader, header, first ? &journal->end : &journal->next,
+                                               first ? journal->end_filters : NULL, &state_bytes, failure);
+    if (status != STATUS_OK) return status;
+    if (first) journal->log = header->log;
+    if (header->number != place->number)
+        return segment_damaged(failure, reader->path, 56, "the header names another segment");
+    if (!log_identity_equal(&header->log, &journal->log))
+        return segment_damaged(failure, reader->path, 24, "the segment is of another log than those before it");
+    if (!first && !log_state_is(&journal->end, header->version, &journal->next, state_bytes))
+        return segment_damaged(failure, reader->path, SEGMENT_FIXED_BYTES,
+                               "the segment does not begin where the one before it ends");
+    if (!last && !header->sealed)
+        return segment_damaged(failure, reader->path, SEGMENT_MARK_AT,
+                               "the segment is not sealed, but another one follows it");
+    return STATUS_OK;
+}
+
+static enum status inspect_segment(struct journal *journal, size_t index, struct failure *failure) {
     CHECK(index < journal->segment_count);
     struct segment_place *place = &journal->segments[index];
-    bool last = index + 1 == journal->segment_count;
     struct segment_reader reader;
     struct segment_header header;
-    struct bytes state_bytes;
     enum status status = segment_reader_open(&reader, &journal->files, place->number, failure);
     if (status != STATUS_OK) return status;
-    status = segment_reader_header(&reader, &header, &journal->end, &state_bytes, failure);
+    status = inspect_header(journal, index, &reader, &header, failure);
     if (status == STATUS_OK) {
-        if (index == 0) journal->log = header.log;
         place->sealed = header.sealed;
-        if (header.number != place->number)
-            status = segment_damaged(failure, reader.path, 56, "the header names another segment");
-        else if (!log_identity_equal(&header.log, &journal->log))
-            status = segment_damaged(failure, reader.path, 24, "the segment is of another log than those before it");
-        else if (index > 0 && !bytes_equal(state_bytes, buffer_view(footer_state)))
-            status = segment_damaged(failure, reader.path, SEGMENT_FIXED_BYTES,
-                                     "the segment does not begin where the one before it ends");
-        else if (!last && !header.sealed)
-            status = segment_damaged(failure, reader.path, SEGMENT_MARK_AT,
-                                     "the segment is not sealed, but another one follows it");
-        else if (header.sealed)
-            status = inspect_footer(journal, &reader, &header, place, footer_state, failure);
-        else
-            status = inspect_unsealed(journal, &reader, &header, place, failure);
+        status = header.sealed ? inspect_footer(journal, &reader, &header, place, failure)
+                               : inspect_unsealed(journal, &reader, &header, place, failure);
     }
     segment_reader_close(&reader);
     return status;
@@ -177,10 +175,7 @@ static enum status inspect_segment(struct journal *journal, size_t index, struct
 enum status journal_inspect(struct journal *journal, struct failure *failure) {
     CHECK(journal->life == JOURNAL_OPENED && journal->segments == NULL);
     enum status status = inspect_names(journal, failure);
-    struct buffer footer_state = {0};
-    for (size_t i = 0; status == STATUS_OK && i < journal->segment_count; i++)
-        status = inspect_segment(journal, i, &footer_state, failure);
-    buffer_fini(&footer_state);
+    for (size_t i = 0; status == STATUS_OK && i < journal->segment_count; i++) status = inspect_segment(journal, i, failure);
     if (status != STATUS_OK || journal->segment_count == 0) return status;
     CHECK(journal->end.partition_count == journal->log.partition_count);
     CHECK(journal->torn_to >= journal->torn_from);

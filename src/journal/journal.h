@@ -82,6 +82,28 @@ enum status journal_commit(struct journal *journal, const struct journal_batch *
                            struct wall_time wall, struct mono_time mono, struct journal_record **out,
                            struct failure *failure) MUST_USE;
 
+/* One change of the filters; the journal adds number and covers_from (filter/filters.h). */
+struct filter_change {
+    enum filter_action action;
+    uint32_t id;
+    const struct filter *filter; /* FILTER_CREATE */
+};
+enum { FILTER_CHANGES_MAX = 100000 }; /* of one commit */
+/* Writes the changes as one record, all or none, and syncs it: one copy for every partition and nothing else in it. The
+ * caller has asked filters_check of all of them in turn. Statuses as journal_commit; STATUS_FULL: the record would be too
+ * large, or all filter records together (256 MiB), and nothing was written. */
+enum status journal_commit_filters(struct journal *journal, const struct filter_change *changes, size_t count,
+                                   struct wall_time wall, struct mono_time mono, struct journal_record **out,
+                                   struct failure *failure) MUST_USE;
+
+/* Reads the log once more from its beginning, beside the writer: an own reader of the same files. Hands out the records with
+ * numbers below `end_record`, all of which must be durable. One thread; the journal it was made of may be destroyed. */
+struct journal_scan;
+struct journal_scan *journal_scan_create(const struct journal *journal, uint64_t end_record);
+/* STATUS_END after the last. Other errors as journal_replay_next; not usable after one. */
+enum status journal_scan_next(struct journal_scan *scan, struct journal_record **out, struct failure *failure) MUST_USE;
+void journal_scan_destroy(struct journal_scan *scan);
+
 /* Seals the open segment with its footer and syncs. The journal is closed and destroyed, also on errors. */
 enum status journal_close(struct journal *journal, struct failure *failure) MUST_USE;
 /* Lets go without writing anything: what a crash does. */

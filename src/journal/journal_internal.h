@@ -2,6 +2,7 @@
 #pragma once
 
 #include "journal/journal.h"
+#include "journal/log_reader.h"
 #include "journal/record_format.h"
 #include "journal/segment.h"
 #include "journal/tick.h"
@@ -25,6 +26,8 @@ struct segment_writer {
     uint64_t at;        /* where the next record goes */
     uint64_t allocated; /* up to here space is reserved */
     bool empty;         /* no record yet */
+    uint32_t version;   /* of its header, and so of its footer */
+    uint64_t header_filter_bytes;
 };
 
 struct journal {
@@ -35,10 +38,14 @@ struct journal {
     uint64_t segment_bytes;
     struct log_identity log;
     uint32_t seed;
-    struct rules rules;     /* in force once started: the journal's, or the proposal */
-    struct log_state end;   /* at the end of the log, known from its last footer or from reading its unsealed segment */
-    struct log_state state; /* while replaying: after the last record handed out; then: the durable end */
-    struct log_state next;  /* the commit's scratch: becomes `state` when it is durable (I3) */
+    struct rules rules; /* in force once started: the journal's, or the proposal */
+    /* At the end of the log, known from its last footer or from reading its unsealed segment; only used until it has been
+     * replayed. In a log of format version 1 it does not know its highest click. */
+    struct log_state end;
+    struct log_state state;         /* while replaying: after the last record handed out; then: the durable end */
+    struct log_state next;          /* the commit's scratch: becomes `state` when it is durable (I3); the replay's, too */
+    struct filter_log *filters;     /* of `state` and `next` */
+    struct filter_log *end_filters; /* of `end`; NULL once it has been replayed */
     struct segment_place *segments;
     size_t segment_count;
     /* The tail behind the last record of the unsealed segment: [torn_from, torn_to), empty for a clean end. */
@@ -46,7 +53,7 @@ struct journal {
     char torn_path[SEGMENT_PATH_BYTES];
     bool settled; /* what recovery does to the disk has been done */
     size_t replay_index;
-    struct segment_reader reader;
+    struct log_reader reader; /* of the replay */
     struct segment_writer writer;
     uint64_t last_number; /* of the newest segment */
     struct arrival_clock arrival;
@@ -74,7 +81,8 @@ enum status journal_settle(struct journal *journal, struct failure *failure) MUS
 /* Removes half-made files (`*.new`) that a crash left. */
 enum status journal_remove_leftovers(struct journal *journal, struct failure *failure) MUST_USE;
 
-/* segment_writer.c. `state`: before the segment's first record. `needed`: bytes of its first record, or 0. */
+/* segment_writer.c. `state`: before the segment's first record. `needed`: bytes of its first record, if there is one, and of
+ * a footer. */
 enum status segment_writer_begin(struct journal *journal, uint64_t number, const struct log_state *state, uint64_t needed,
                                  struct failure *failure) MUST_USE;
 uint64_t segment_allocation(const struct journal *journal, uint64_t needed);

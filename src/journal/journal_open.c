@@ -61,9 +61,10 @@ static enum status journal_make(struct journal *journal, struct failure *failure
     random_fill(&journal->random, journal->log.uuid, sizeof journal->log.uuid);
     random_fill(&journal->random, journal->log.key.at, sizeof journal->log.key.at);
     journal->seed = log_seed(&journal->log);
-    log_state_init(&journal->end, journal->log.partition_count);
+    log_state_init(&journal->end, journal->log.partition_count, journal->end_filters);
     enum status status = journal_remove_leftovers(journal, failure);
-    if (status == STATUS_OK) status = segment_writer_begin(journal, 1, &journal->end, 0, failure);
+    if (status == STATUS_OK)
+        status = segment_writer_begin(journal, 1, &journal->end, segment_footer_bytes_max(&journal->end), failure);
     if (status != STATUS_OK) return status;
     CHECK(journal->segment_count == 0);
     journal->segments = memory_resize(journal->segments, sizeof journal->segments[0]);
@@ -93,13 +94,22 @@ enum status journal_open(const struct journal_options *options, struct journal *
     journal->files = *options->files;
     journal->random = *options->random;
     journal->segment_bytes = options->segment_bytes < SEGMENT_BYTES_MIN ? SEGMENT_BYTES_MIN : options->segment_bytes;
+    journal->filters = filter_log_create();
+    journal->end_filters = filter_log_create();
     enum status status = open_log(journal, options, failure);
     if (status != STATUS_OK) {
         journal_destroy(journal);
         return status;
     }
     CHECK(journal->end.partition_count == journal->log.partition_count);
-    log_state_init(&journal->state, journal->log.partition_count);
+    log_state_init(&journal->state, journal->log.partition_count, journal->filters);
+    journal->reader = (struct log_reader){
+        .files = &journal->files,
+        .log = &journal->log,
+        .filter_log = journal->filters,
+        .state = &journal->state,
+        .told = &journal->next,
+    };
     *out = journal;
     return STATUS_OK;
 }
@@ -107,8 +117,10 @@ enum status journal_open(const struct journal_options *options, struct journal *
 void journal_destroy(struct journal *journal) {
     if (journal == NULL) return;
     CHECK(journal->magic == JOURNAL_MAGIC);
-    segment_reader_close(&journal->reader);
+    log_reader_close(&journal->reader);
     segment_writer_drop(journal);
+    filter_log_destroy(journal->filters);
+    filter_log_destroy(journal->end_filters);
     free(journal->segments);
     free(journal->columns);
     journal->magic = 0;

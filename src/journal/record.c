@@ -14,12 +14,20 @@ struct record_box {
     uint32_t magic;
     _Atomic uint32_t references;
     struct sub_block *sub_blocks;
+    struct filter_frame filters; /* SUB_BLOCK_FILTERS */
+    struct bytes filter_bytes;   /* what they were decoded from, in `bytes` */
     size_t length;
     _Alignas(16) uint8_t bytes[];
 };
 
 static struct record_box *record_box(struct journal_record *record) {
     struct record_box *box = (struct record_box *)(void *)record;
+    CHECK(box != NULL && box->magic == (uint32_t)RECORD_BOX_MAGIC);
+    return box;
+}
+
+static const struct record_box *record_box_view(const struct journal_record *record) {
+    const struct record_box *box = (const struct record_box *)(const void *)record;
     CHECK(box != NULL && box->magic == (uint32_t)RECORD_BOX_MAGIC);
     return box;
 }
@@ -62,8 +70,24 @@ void journal_record_release(struct journal_record *record) {
     CHECK(before >= 1);
     if (before > 1) return;
     box->magic = 0;
+    filter_frame_fini(&box->filters);
     free(box->sub_blocks);
     free(box);
+}
+
+bool record_place_filters(struct journal_record *record, struct sub_block *block, struct bytes frame) {
+    struct record_box *box = record_box(record);
+    if (box->filters.records == NULL) {
+        if (!filter_frame_parse(&box->filters, block->count, frame)) return false;
+        box->filter_bytes = frame;
+    }
+    if (block->count == box->filters.count && bytes_equal(frame, box->filter_bytes))
+        block->filter_records = box->filters.records;
+    return true;
+}
+
+struct bytes record_filter_frame(const struct journal_record *record) {
+    return record_box_view(record)->filter_bytes;
 }
 
 uint32_t record_crc(const struct journal_record *record) {
@@ -135,10 +159,11 @@ static bool parse_entry(struct reader *reader, struct sub_block *block, struct f
     if (block->first_offset.at > RECORD_OFFSET_MAX || block->count > RECORD_OFFSET_MAX - block->first_offset.at)
         return false;
     if (block->kind == SUB_BLOCK_CLICKS) return block->count >= 1 && place->personal_bytes > PERSONAL_SALT_BYTES;
+    if (block->kind == SUB_BLOCK_FILTERS) return block->count >= 1 && place->personal_bytes == 0;
     return block->count == 1 && place->personal_bytes == 0;
 }
 
-static bool parse_billing(struct sub_block *block, struct bytes frame) {
+static bool parse_billing(struct journal_record *record, struct sub_block *block, struct bytes frame) {
     struct reader reader = reader_of(frame);
     switch ((enum sub_block_kind)block->kind) {
     case SUB_BLOCK_CLICKS:
@@ -149,6 +174,8 @@ static bool parse_billing(struct sub_block *block, struct bytes frame) {
     case SUB_BLOCK_TICK:
         block->floor.ms = (int64_t)reader_u64(&reader);
         return !reader.bad && reader_left(&reader) == 0 && block->floor.ms >= 0 && block->floor.ms <= RECORD_TIME_MS_MAX;
+    case SUB_BLOCK_FILTERS:
+        return record_place_filters(record, block, frame);
     }
     return false;
 }
@@ -186,7 +213,7 @@ static enum record_flaw parse_sub_blocks(struct journal_record *record, struct s
     }
     for (uint32_t i = 0; i < record->sub_block_count; i++) {
         struct bytes frame = reader_bytes(covered, places[i].billing_bytes);
-        if (covered->bad || !parse_billing(&blocks[i], frame)) return RECORD_MALFORMED;
+        if (covered->bad || !parse_billing(record, &blocks[i], frame)) return RECORD_MALFORMED;
         if (blocks[i].kind == SUB_BLOCK_CLICKS) *clicks += blocks[i].count;
     }
     for (uint32_t i = 0; i < record->sub_block_count; i++) {

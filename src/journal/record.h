@@ -5,9 +5,15 @@
 
 #include "click/click.h"
 #include "click/reject.h"
+#include "filter/filters.h"
 #include "rules/rules.h"
 
-enum sub_block_kind { SUB_BLOCK_CLICKS = 1, SUB_BLOCK_RULES = 2, SUB_BLOCK_TICK = 3 }; /* on disk: never renumber */
+enum sub_block_kind {
+    SUB_BLOCK_CLICKS = 1,
+    SUB_BLOCK_RULES = 2,
+    SUB_BLOCK_TICK = 3,
+    SUB_BLOCK_FILTERS = 4
+}; /* on disk: never renumber */
 
 /* The clicks of one sub-block, as columns; arrays are unaligned (use get_u16/u32/u64). All lengths have been validated:
  * they add up, times are not negative, countries are < COUNTRY_CODES, ids have 1..128 bytes. */
@@ -27,11 +33,13 @@ struct click_block {
 struct sub_block {
     uint16_t partition;
     uint8_t kind;                       /* enum sub_block_kind */
-    uint32_t count;                     /* offsets taken: clicks, or 1 */
+    uint32_t count;                     /* offsets taken: clicks, filter records, or 1 */
     struct journal_offset first_offset; /* the others follow by one */
     struct click_block clicks;          /* SUB_BLOCK_CLICKS */
     struct rules rules;                 /* SUB_BLOCK_RULES */
     struct event_time floor;            /* SUB_BLOCK_TICK */
+    /* SUB_BLOCK_FILTERS: `count` of them, with their filters; owned by the journal record, the same in all partitions. */
+    const struct filter_record *filter_records;
 };
 
 /* What intake did since the previous record (I4, the intake law: received = journalled + rejected). */

@@ -46,6 +46,10 @@ static void measure(const struct record_draft *draft, struct sizes *sizes) {
         case SUB_BLOCK_TICK:
             sizes->billing[i] = TICK_FRAME_BYTES;
             break;
+        case SUB_BLOCK_FILTERS:
+            CHECK(draft->filter_frame.len <= RECORD_BYTES_MAX);
+            sizes->billing[i] = (uint32_t)draft->filter_frame.len;
+            break;
         }
         at += sizes->billing[i];
         personal += sizes->personal[i];
@@ -94,7 +98,7 @@ static void write_header(const struct record_draft *draft, const struct sizes *s
 }
 
 static uint8_t *write_billing(const struct record_draft *draft, const struct sizes *sizes, uint32_t index, uint8_t *at,
-                              struct sub_block *block) {
+                              struct journal_record *record, struct sub_block *block) {
     struct bytes frame = {at, sizes->billing[index]};
     struct buffer encoded = {0};
     switch ((enum sub_block_kind)block->kind) {
@@ -114,6 +118,12 @@ static uint8_t *write_billing(const struct record_draft *draft, const struct siz
         block->floor = draft->sub_blocks[index].floor;
         put_u64(at, (uint64_t)block->floor.ms);
         at += TICK_FRAME_BYTES;
+        break;
+    case SUB_BLOCK_FILTERS:
+        memcpy(at, draft->filter_frame.at, draft->filter_frame.len);
+        at += draft->filter_frame.len;
+        bool good = record_place_filters(record, block, frame);
+        CHECK(good && block->filter_records != NULL);
         break;
     }
     CHECK(at == frame.at + frame.len);
@@ -163,7 +173,7 @@ struct journal_record *record_build(const struct record_draft *draft, uint32_t s
         blocks[i].count = draft->sub_blocks[i].count;
         blocks[i].first_offset = draft->sub_blocks[i].first_offset;
         write_entry(&blocks[i], &sizes, i, table + (size_t)i * RECORD_SUB_BLOCK_BYTES);
-        at = write_billing(draft, &sizes, i, at, &blocks[i]);
+        at = write_billing(draft, &sizes, i, at, record, &blocks[i]);
     }
     CHECK(at == bytes + sizes.before_padding);
     memset(at, 0, sizes.covered - sizes.before_padding);

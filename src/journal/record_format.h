@@ -2,6 +2,7 @@
 #pragma once
 
 #include "journal/columns.h"
+#include "journal/filter_log.h"
 #include "journal/record.h"
 #include "seam/random.h"
 
@@ -12,7 +13,7 @@ enum {
     RECORD_HEADER_BYTES = 48,
     RECORD_REJECT_BYTES = 16,
     RECORD_SUB_BLOCK_BYTES = 40,
-    RECORD_SUB_BLOCKS_MAX = 2 * PARTITIONS_MAX, /* clicks and a tick for each partition, or rules */
+    RECORD_SUB_BLOCKS_MAX = 2 * PARTITIONS_MAX, /* clicks and a tick for each partition, or rules, or filters */
     RECORD_ALIGNMENT = 8,
     RECORD_BYTES_MAX = 1024 * 1024 * 1024,
     PERSONAL_SALT_BYTES = 16,
@@ -62,6 +63,11 @@ void personal_frame_salt(uint8_t salt[PERSONAL_SALT_BYTES], const struct random 
 struct journal_record *record_allocate(size_t length);
 uint8_t *record_writable(struct journal_record *record);
 struct sub_block *record_allocate_sub_blocks(struct journal_record *record, uint32_t count);
+/* Decodes the frame of a filters sub-block into the record's own memory, once for all partitions: a copy whose bytes are not
+ * the first one's is left without filter records. False when the frame is malformed. */
+bool record_place_filters(struct journal_record *record, struct sub_block *block, struct bytes frame);
+/* The first filters sub-block's; empty when there is none. */
+struct bytes record_filter_frame(const struct journal_record *record);
 /* Verifies the bytes and fills in the rest of the record. `seed` begins the CRC (log_seed). */
 enum record_flaw record_parse(struct journal_record *record, uint32_t seed);
 /* Whether a record with a right CRC begins `bytes`, whatever its personal frames hold. For the search behind damage. */
@@ -83,6 +89,7 @@ struct record_draft {
     struct draft_sub_block sub_blocks[RECORD_SUB_BLOCKS_MAX];
     uint32_t sub_block_count;
     const struct rules *rules; /* SUB_BLOCK_RULES */
+    struct bytes filter_frame; /* SUB_BLOCK_FILTERS: of every partition */
     /* SUB_BLOCK_CLICKS: the clicks of partition p are those of columns[p][0], columns[p][1], ... in this order; none of
      * them is empty. */
     struct {

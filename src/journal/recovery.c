@@ -96,16 +96,21 @@ static enum status keep_torn_tail(struct journal *journal, struct segment_reader
 /* A page cache after a failed fsync may show bytes that never reached the disk: what is copied and synced is what is read
  * from now on (I3). */
 static enum status copy_segment(struct journal *journal, struct segment_reader *reader, const struct segment_place *place,
-                                uint64_t header_bytes, struct failure *failure) {
+                                const struct segment_header *header, struct failure *failure) {
     const struct files *files = &journal->files;
     struct segment_writer *writer = &journal->writer;
     char temporary[SEGMENT_PATH_BYTES];
     segment_path(temporary, place->number, ".new");
     CHECK(writer->file == NULL && place->records_end <= reader->size);
-    CHECK(place->records_end >= header_bytes && place->number == journal->last_number && !place->sealed);
-    *writer = (struct segment_writer){.number = place->number, .at = place->records_end};
-    writer->empty = place->records_end == header_bytes;
-    writer->allocated = segment_allocation(journal, writer->at + segment_footer_bytes_max(journal->log.partition_count));
+    CHECK(place->records_end >= header->length && place->number == journal->last_number && !place->sealed);
+    *writer = (struct segment_writer){
+        .number = place->number,
+        .at = place->records_end,
+        .empty = place->records_end == header->length,
+        .version = header->version,
+        .header_filter_bytes = journal->next.filter_bytes,
+    };
+    writer->allocated = segment_allocation(journal, writer->at + segment_footer_bytes_max(&journal->end));
     CHECK(writer->at < writer->allocated);
     enum status status = files->open(files->self, temporary, FILE_CREATE, &writer->file, failure);
     if (status == STATUS_OK) status = files->allocate(writer->file, writer->allocated, failure);
@@ -127,9 +132,9 @@ enum status journal_settle(struct journal *journal, struct failure *failure) {
         struct bytes state_bytes;
         status = segment_reader_open(&reader, &journal->files, last->number, failure);
         if (status != STATUS_OK) return status;
-        status = segment_reader_header(&reader, &header, &journal->next, &state_bytes, failure);
+        status = segment_reader_header(&reader, &header, &journal->next, NULL, &state_bytes, failure);
         if (status == STATUS_OK) status = keep_torn_tail(journal, &reader, last->number, failure);
-        if (status == STATUS_OK) status = copy_segment(journal, &reader, last, header.length, failure);
+        if (status == STATUS_OK) status = copy_segment(journal, &reader, last, &header, failure);
         segment_reader_close(&reader);
     }
     CHECK(status != STATUS_OK || last->sealed == (journal->writer.file == NULL));

@@ -34,7 +34,7 @@ struct segment_visit {
 static bool footer_ends_segment(struct bytes segment, uint64_t at, const struct segment_header *header) {
     CHECK(at <= segment.len);
     uint32_t length;
-    return segment_footer_decode((struct bytes){segment.at + at, segment.len - at}, header, &length, NULL, NULL) &&
+    return segment_footer_decode((struct bytes){segment.at + at, segment.len - at}, header, &length, NULL, NULL, NULL) &&
            length == segment.len - at;
 }
 
@@ -53,7 +53,7 @@ static enum status read_records(struct segment_reader *reader, struct bytes segm
         int flaw = RECORD_ABSENT;
         enum status status = segment_reader_record(reader, &record, &flaw, failure);
         if (status == STATUS_OK) {
-            const char *why = log_state_apply(state, record);
+            const char *why = log_state_apply(state, header->version, record);
             if (why == NULL) visit->visit(visit->context, record);
             journal_record_release(record);
             if (why != NULL) return segment_damaged(failure, reader->path, at, why);
@@ -73,11 +73,13 @@ enum status segment_read(struct bytes segment, void (*visit)(void *context, stru
     struct bytes view = segment, state_bytes;
     segment_reader_attach(&reader, &memory, (struct file *)(void *)&view, segment.len);
     struct log_state *state = memory_allocate(sizeof *state);
+    struct filter_log *filters = filter_log_create();
     struct segment_header header;
-    enum status status = segment_reader_header(&reader, &header, state, &state_bytes, failure);
+    enum status status = segment_reader_header(&reader, &header, state, filters, &state_bytes, failure);
     if (status == STATUS_OK)
         status = read_records(&reader, segment, &header, state, &(struct segment_visit){visit, context}, failure);
     segment_reader_close(&reader);
+    filter_log_destroy(filters);
     free(state);
     return status;
 }

@@ -38,14 +38,14 @@ void segment_reader_close(struct segment_reader *reader) {
 
 enum status segment_reader_view(struct segment_reader *reader, uint64_t at, size_t len, struct bytes *out,
                                 struct failure *failure) {
-    CHECK(len <= SEGMENT_WINDOW_BYTES && at <= reader->size);
+    CHECK(at <= reader->size);
     if (len > reader->size - at) len = (size_t)(reader->size - at);
     *out = (struct bytes){NULL, 0};
     if (len == 0) return STATUS_OK;
     struct buffer *window = &reader->window;
     if (at < reader->window_at || at + len > reader->window_at + window->len) {
         /* A header is asked for in one piece, and often nothing behind it: a log may have thousands of segments. */
-        size_t wanted = len >= SEGMENT_HEADER_BYTES_MAX ? len : SEGMENT_WINDOW_BYTES;
+        size_t wanted = len >= SEGMENT_GLANCE_BYTES ? len : SEGMENT_WINDOW_BYTES;
         buffer_clear(window);
         uint8_t *space = buffer_reserve(window, wanted);
         size_t got;
@@ -61,16 +61,45 @@ enum status segment_reader_view(struct segment_reader *reader, uint64_t at, size
 }
 
 enum status segment_reader_header(struct segment_reader *reader, struct segment_header *header, struct log_state *state,
-                                  struct bytes *state_bytes, struct failure *failure) {
+                                  struct filter_log *filter_log, struct bytes *state_bytes, struct failure *failure) {
     struct bytes bytes;
-    enum status status = segment_reader_view(reader, 0, SEGMENT_HEADER_BYTES_MAX, &bytes, failure);
+    enum status status = segment_reader_view(reader, 0, SEGMENT_GLANCE_BYTES, &bytes, failure);
     if (status != STATUS_OK) return status;
-    status = segment_header_decode(bytes, reader->path, header, state, state_bytes, failure);
+    uint32_t length = bytes.len < SEGMENT_FIXED_BYTES ? 0 : get_u32(bytes.at + 12);
+    if (length > bytes.len && length <= SEGMENT_HEADER_BYTES_MAX)
+        status = segment_reader_view(reader, 0, length, &bytes, failure);
+    if (status != STATUS_OK) return status;
+    status = segment_header_decode(bytes, reader->path, header, state, filter_log, state_bytes, failure);
     if (status != STATUS_OK) return status;
     CHECK(header->length <= reader->size && header->length % RECORD_ALIGNMENT == 0);
     reader->at = header->length;
     reader->seed = log_seed(&header->log);
     return STATUS_OK;
+}
+
+enum status segment_reader_footer_at(struct segment_reader *reader, const struct segment_header *header, uint64_t *at,
+                                     struct failure *failure) {
+    struct bytes view;
+    uint32_t length;
+    if (reader->size < header->length + FOOTER_TRAILER_BYTES)
+        return segment_damaged(failure, reader->path, reader->size, "the segment is sealed, but its footer is missing");
+    uint64_t trailer_at = reader->size - FOOTER_TRAILER_BYTES;
+    enum status status = segment_reader_view(reader, trailer_at, FOOTER_TRAILER_BYTES, &view, failure);
+    if (status != STATUS_OK) return status;
+    if (!segment_footer_length(view.at, &length) || length > reader->size - header->length)
+        return segment_damaged(failure, reader->path, trailer_at, "the segment is sealed, but its footer is missing");
+    *at = reader->size - length;
+    CHECK(*at >= header->length);
+    return STATUS_OK;
+}
+
+enum status segment_reader_footer_view(struct segment_reader *reader, uint64_t at, struct bytes *out,
+                                       struct failure *failure) {
+    enum status status = segment_reader_view(reader, at, FOOTER_FIXED_BYTES, out, failure);
+    if (status != STATUS_OK || out->len < FOOTER_FIXED_BYTES) return status;
+    uint32_t length = get_u32(out->at + FOOTER_AT_LENGTH);
+    if (length > SEGMENT_HEADER_BYTES_MAX || length <= FOOTER_FIXED_BYTES) return STATUS_OK;
+    return segment_reader_view(reader, at, length, out, failure);
 }
 
 /* Straight into the record's own memory when it is larger than the window. */

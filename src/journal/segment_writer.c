@@ -7,6 +7,13 @@ uint64_t segment_allocation(const struct journal *journal, uint64_t needed) {
     return (size + SEGMENT_PAGE_BYTES - 1) / SEGMENT_PAGE_BYTES * SEGMENT_PAGE_BYTES;
 }
 
+/* What segment_bytes bounds is what the records take: the filters in header and footer come on top, or in a log with many of
+ * them every record would get a segment of its own. */
+static uint64_t segment_full(const struct journal *journal, uint64_t filter_bytes) {
+    CHECK(filter_bytes <= 2 * (uint64_t)FILTER_LOG_BYTES_MAX);
+    return segment_allocation(journal, journal->segment_bytes + filter_bytes);
+}
+
 /* Written under another name first, so that a segment under its own name always has its header whole and durable. */
 enum status segment_writer_begin(struct journal *journal, uint64_t number, const struct log_state *state, uint64_t needed,
                                  struct failure *failure) {
@@ -18,9 +25,14 @@ enum status segment_writer_begin(struct journal *journal, uint64_t number, const
     segment_path(path, number, "");
     struct buffer header = {0};
     segment_header_encode(&journal->log, number, state, &header);
-    *writer = (struct segment_writer){.number = number, .at = header.len, .empty = true};
-    writer->allocated =
-        segment_allocation(journal, header.len + needed + segment_footer_bytes_max(journal->log.partition_count));
+    *writer = (struct segment_writer){
+        .number = number,
+        .at = header.len,
+        .empty = true,
+        .version = SEGMENT_VERSION,
+        .header_filter_bytes = state->filter_bytes,
+    };
+    writer->allocated = segment_allocation(journal, header.len + needed);
 
     enum status status = files->open(files->self, temporary, FILE_CREATE, &writer->file, failure);
     if (status == STATUS_OK) status = files->allocate(writer->file, writer->allocated, failure);
@@ -42,7 +54,7 @@ enum status segment_writer_seal(struct journal *journal, struct failure *failure
     const struct files *files = &journal->files;
     CHECK(writer->file != NULL && writer->at % RECORD_ALIGNMENT == 0);
     struct buffer footer = {0};
-    segment_footer_encode(&journal->log, writer->number, &journal->state, &footer);
+    segment_footer_encode(&journal->log, writer->number, writer->version, &journal->state, &footer);
     enum status status = files->write(writer->file, writer->at, buffer_view(&footer), failure);
     if (status == STATUS_OK) status = files->truncate(writer->file, writer->at + footer.len, failure);
     if (status == STATUS_OK) status = files->sync(writer->file, failure);
@@ -65,18 +77,23 @@ enum status segment_writer_append(struct journal *journal, const struct journal_
     struct segment_writer *writer = &journal->writer;
     const struct files *files = &journal->files;
     CHECK(record->number == journal->state.next_record && record->bytes.len % RECORD_ALIGNMENT == 0);
-    uint64_t footer = segment_footer_bytes_max(journal->log.partition_count);
+    /* `next` has the record's filters already. */
+    uint64_t footer = segment_footer_bytes_max(&journal->next);
+    uint64_t full = segment_full(journal, writer->header_filter_bytes + journal->next.filter_bytes);
     enum status status = STATUS_OK;
     uint64_t needed = writer->at + record->bytes.len + footer;
-    if (writer->file != NULL && !writer->empty && needed > segment_allocation(journal, 0)) {
+    /* What an older program began is sealed as it was begun: version 1 could not tell of this record's filters. */
+    bool older = writer->version != SEGMENT_VERSION;
+    if (writer->file != NULL && (older || (!writer->empty && needed > full))) {
         status = segment_writer_seal(journal, failure);
     } else if (writer->file != NULL && needed > writer->allocated) {
-        /* Empty, so there is nothing to seal; or it was copied when segments were shorter. */
-        writer->allocated = segment_allocation(journal, needed);
+        /* Empty, so there is nothing to seal; or it was copied when segments were shorter; or there are more filters. */
+        writer->allocated = needed > full ? segment_allocation(journal, needed) : full;
         status = files->allocate(writer->file, writer->allocated, failure);
     }
     if (status == STATUS_OK && writer->file == NULL)
-        status = segment_writer_begin(journal, journal->last_number + 1, &journal->state, record->bytes.len, failure);
+        status =
+            segment_writer_begin(journal, journal->last_number + 1, &journal->state, record->bytes.len + footer, failure);
     if (status == STATUS_OK) status = files->write(writer->file, writer->at, record->bytes, failure);
     if (status == STATUS_OK) status = files->sync(writer->file, failure);
     if (status != STATUS_OK) return status;

@@ -9,7 +9,8 @@ static enum status live(struct fixture *fixture) {
     for (int life = 0; life < 2; life++) {
         enum status status = fixture_up(fixture);
         for (int i = 0; status == STATUS_OK && i < CRASH_COMMITS; i++)
-            status = fixture_clicks(fixture, 1 + (uint32_t)i % 13);
+            status =
+                i % 5 == 3 ? fixture_filters(fixture, 1 + (uint32_t)i % 4) : fixture_clicks(fixture, 1 + (uint32_t)i % 13);
         if (status == STATUS_OK) status = fixture_close(fixture);
         if (status != STATUS_OK) return status;
     }

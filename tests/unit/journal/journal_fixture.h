@@ -38,6 +38,7 @@ struct fixture {
     struct record_list acknowledged;
     struct failure failure;
     uint64_t clicks_made;
+    uint32_t filters_made;
 };
 
 #define FIXTURE_WALL_MS INT64_C(1700000000000)
@@ -209,6 +210,46 @@ static UNUSED_OK enum status fixture_clicks(struct fixture *fixture, uint32_t co
         fixture_add(fixture, &batch, fixture->clock.wall_ms, i % fixture->options.proposal.partition_count);
     enum status status = fixture_commit(fixture, &batch, NULL);
     fixture_batch_fini(&batch);
+    fake_clock_pass(&fixture->clock, 20);
+    return status;
+}
+
+/* Filter `id` of the test: always the same one. The caller's. */
+static UNUSED_OK struct filter *fixture_filter(uint32_t id) {
+    char user[32];
+    (void)snprintf(user, sizeof user, "user %u|somebody else", id);
+    struct filter *filter;
+    struct filter_flaw flaw;
+    bool good = filter_parse(id, BYTES_LITERAL("!USA"), BYTES_LITERAL("10.0.0.0/8"), bytes_of_text(user), id % 2 == 0,
+                             &filter, &flaw);
+    CHECKF(good, "%s: %s", flaw.field, flaw.text);
+    return filter;
+}
+
+/* As fixture_commit. */
+static UNUSED_OK enum status fixture_commit_filters(struct fixture *fixture, const struct filter_change *changes,
+                                                    size_t count, struct journal_record **out) {
+    struct journal_record *record;
+    fixture->failure = (struct failure){0};
+    enum status status = journal_commit_filters(fixture->journal, changes, count, fixture_wall(fixture),
+                                                fixture_mono(fixture), &record, &fixture->failure);
+    if (record != NULL) record_list_add(&fixture->acknowledged, record);
+    if (out != NULL) *out = record;
+    return status;
+}
+
+/* Creates the next `count` filters in one commit; 20 ms pass. */
+static UNUSED_OK enum status fixture_filters(struct fixture *fixture, uint32_t count) {
+    struct filter_change *changes = memory_allocate_zeroed(count, sizeof *changes);
+    struct filter **filters = memory_allocate_zeroed(count, sizeof *filters);
+    for (uint32_t i = 0; i < count; i++) {
+        filters[i] = fixture_filter(++fixture->filters_made);
+        changes[i] = (struct filter_change){FILTER_CREATE, fixture->filters_made, filters[i]};
+    }
+    enum status status = fixture_commit_filters(fixture, changes, count, NULL);
+    for (uint32_t i = 0; i < count; i++) filter_destroy(filters[i]);
+    free(filters);
+    free(changes);
     fake_clock_pass(&fixture->clock, 20);
     return status;
 }

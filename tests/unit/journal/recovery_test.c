@@ -253,10 +253,10 @@ static void another_format_version_is_refused_with_both_numbers(void **state) {
     (void)state;
     struct small_log log = small_log(1, 2);
     fixture_kill(log.fixture);
-    fake_files_flip(log.fixture->fake, SEGMENT_1, 8, 1 ^ 2);
+    fake_files_flip(log.fixture->fake, SEGMENT_1, 8, 0x02 ^ 0x03);
     assert_int_equal(fixture_open(log.fixture), STATUS_UNSUPPORTED);
-    assert_non_null(strstr(log.fixture->failure.text, "format version 2"));
-    assert_non_null(strstr(log.fixture->failure.text, "reads version 1"));
+    assert_non_null(strstr(log.fixture->failure.text, "format version 3"));
+    assert_non_null(strstr(log.fixture->failure.text, "reads versions 1 to 2"));
     fixture_free(log.fixture);
 }
 
@@ -291,14 +291,15 @@ static void a_state_that_the_records_do_not_add_up_to_is_refused_by_the_replay(v
     buffer_append_bytes(&second, fake_files_content(fixture->fake, SEGMENT_2));
     struct segment_header header;
     struct log_state *told = memory_allocate(sizeof *told);
+    struct filter_log *filters = filter_log_create();
     struct bytes state_bytes;
-    assert_int_equal(segment_header_decode(buffer_view(&second), "", &header, told, &state_bytes, NULL), STATUS_OK);
+    assert_int_equal(segment_header_decode(buffer_view(&second), "", &header, told, filters, &state_bytes, NULL), STATUS_OK);
     told->received++;
     told->rejected_by[REJECT_BAD_JSON]++;
     uint32_t footer_length;
     assert_true(segment_footer_length(first.at + first.len - FOOTER_TRAILER_BYTES, &footer_length));
     first.len -= footer_length;
-    segment_footer_encode(&header.log, 1, told, &first);
+    segment_footer_encode(&header.log, 1, header.version, told, &first);
     fake_files_put(fixture->fake, SEGMENT_1, buffer_view(&first));
     assert_int_equal(fixture_open(fixture), STATUS_CORRUPT); /* the second begins elsewhere */
     assert_names_the_place(&fixture->failure, SEGMENT_2);
@@ -315,6 +316,7 @@ static void a_state_that_the_records_do_not_add_up_to_is_refused_by_the_replay(v
     buffer_fini(&first);
     buffer_fini(&second);
     buffer_fini(&forged);
+    filter_log_destroy(filters);
     free(told);
     fixture_free(fixture);
 }
