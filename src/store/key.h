@@ -11,6 +11,12 @@ enum store_table {
     STORE_OPEN = 'o',
     STORE_BLOCK = 'b',
     STORE_AMENDMENT = 'a',
+    STORE_ATOM_OPEN = 'u',
+    STORE_ATOM_BLOCK = 'c',
+    STORE_HISTORY = 'h',
+    STORE_HISTORY_DONE = 'f',
+    STORE_BACKFILLED = 'k',
+    STORE_RANKING = 'r',
 };
 
 /* Fields that a table does not have are 0. */
@@ -19,20 +25,24 @@ struct store_key {
     uint32_t generation;
     uint16_t partition;
     uint32_t minute;
+    uint32_t run; /* of recalculation */
     uint32_t atom;
-    uint32_t ad; /* STORE_ADS: the first index of the run; STORE_BLOCK: the first ad of the chunk */
+    uint32_t ad; /* STORE_ADS: the first index of the run; blocks and history: with `atom`, the first cell of the chunk */
     uint16_t country;
-    uint32_t part; /* STORE_OPEN: 0, 1, 2, ... */
+    uint32_t part; /* open minutes: 0, 1, 2, ... */
+    uint32_t filter_id;
+    uint32_t window;
 };
 
 /* The first bytes of a key: how far its fields are fixed. */
 enum store_key_prefix {
     PREFIX_TABLE = 1,
-    PREFIX_PARTITION = 1 + 4 + 2,
+    PREFIX_GENERATION = PREFIX_TABLE + 4,
+    PREFIX_PARTITION = PREFIX_GENERATION + 2,
     PREFIX_MINUTE = PREFIX_PARTITION + 4,
-    PREFIX_ATOM = PREFIX_MINUTE + 4,
-    PREFIX_AD = PREFIX_ATOM + 4,
-    STORE_KEY_BYTES_MAX = PREFIX_AD + 2,
+    PREFIX_ATOM = PREFIX_MINUTE + 4, /* but for STORE_HISTORY */
+    PREFIX_RUN = PREFIX_MINUTE + 4,  /* STORE_HISTORY */
+    STORE_KEY_BYTES_MAX = PREFIX_RUN + 4 + 4,
 };
 
 struct store_key_bytes {

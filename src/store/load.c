@@ -31,32 +31,41 @@ bool store_checkpoint_decode(struct bytes content, struct partition_checkpoint *
     return !reader.bad && reader_left(&reader) == 0;
 }
 
+enum status store_get(struct store *store, struct scratch *scratch, const struct store_key *key, struct bytes *content,
+                      struct failure *failure) {
+    struct store_key_bytes key_bytes = store_key_encode(key);
+    struct bytes view = store_key_view(&key_bytes);
+    enum status status = store->kv.get(store->kv.self, NULL, view, &scratch->value, failure);
+    if (status != STATUS_OK) return status;
+    return value_open(scratch->reader, view, buffer_view(&scratch->value), content, failure);
+}
+
+enum status store_corrupt(const struct store_key *key, const char *what, struct failure *failure) {
+    struct store_key_bytes key_bytes = store_key_encode(key);
+    return value_corrupt(store_key_view(&key_bytes), what, failure);
+}
+
 enum status store_read_checkpoint(struct store *store, uint32_t partition, struct partition_checkpoint *out,
                                   struct failure *failure) {
     struct store_key key = store_key_of(store, STORE_PARTITION, partition);
-    struct store_key_bytes key_bytes = store_key_encode(&key);
-    struct bytes content, view = store_key_view(&key_bytes);
-    enum status status = store->kv.get(store->kv.self, NULL, view, &store->value, failure);
-    if (status == STATUS_OK) status = value_open(store->reader, view, buffer_view(&store->value), &content, failure);
+    struct bytes content;
+    enum status status = store_get(store, &store->scratch, &key, &content, failure);
     if (status != STATUS_OK) return status;
-    if (!store_checkpoint_decode(content, out)) return value_corrupt(view, "it does not decode", failure);
-    return STATUS_OK;
+    return store_checkpoint_decode(content, out) ? STATUS_OK : store_corrupt(&key, "it does not decode", failure);
 }
 
-/* Calls `take` with every value of the table and prefix, in key order, until one is refused. */
-typedef enum status take_value(void *context, struct bytes key_bytes, const struct store_key *key, struct bytes content,
-                               struct failure *failure);
-static enum status each_value(struct store *store, const struct store_key *from, size_t prefix_len, take_value *take,
-                              void *context, struct failure *failure) {
+enum status store_each_value(struct store *store, const struct kv_snapshot *snapshot, struct value_reader *reader,
+                             const struct store_key *from, size_t prefix_len, take_value *take, void *context,
+                             struct failure *failure) {
     struct store_key_bytes prefix = store_key_encode(from);
-    struct kv_iterator *iterator = store->kv.iterate(store->kv.self, NULL);
+    struct kv_iterator *iterator = store->kv.iterate(store->kv.self, snapshot);
     enum status status = STATUS_OK;
     store->kv.iterator_seek(iterator, store_key_view(&prefix));
     while (status == STATUS_OK && store->kv.iterator_valid(iterator)) {
         struct bytes content, key_bytes = store->kv.iterator_key(iterator);
         struct store_key key;
         if (!key_has_prefix(key_bytes, &prefix, prefix_len)) break;
-        status = value_open(store->reader, key_bytes, store->kv.iterator_value(iterator), &content, failure);
+        status = value_open(reader, key_bytes, store->kv.iterator_value(iterator), &content, failure);
         if (status == STATUS_OK && !store_key_decode(key_bytes, &key))
             status = value_corrupt(key_bytes, "the key is not known", failure);
         if (status == STATUS_OK) status = take(context, key_bytes, &key, content, failure);
@@ -96,13 +105,15 @@ enum status store_load_ads(struct store *store, void (*visit)(void *context, uin
                            void *context, struct failure *failure) {
     store_check(store);
     struct ads_load load = {.visit = visit, .context = context};
-    return each_value(store, &(struct store_key){.table = STORE_ADS}, PREFIX_TABLE, take_ads, &load, failure);
+    return store_each_value(store, NULL, store->scratch.reader, &(struct store_key){.table = STORE_ADS}, PREFIX_TABLE,
+                            take_ads, &load, failure);
 }
 
 struct open_load {
     uint32_t next; /* the part that must come next */
     struct cells cells;
-    void (*visit)(void *context, struct minute minute, const struct cell *cell);
+    store_cell_visit *visit;
+    store_atom_visit *visit_atom; /* one of the two is NULL, which says what cells these are */
     void *context;
 };
 
@@ -113,21 +124,34 @@ static enum status take_open(void *context, struct bytes key_bytes, const struct
     if (key->part != load->next++) return value_corrupt(key_bytes, "the part before it is missing", failure);
     while (reader_left(&reader) > 0) {
         struct minute minute = {reader_u32(&reader)};
-        cells_decode(&reader, &load->cells);
+        if (load->visit != NULL)
+            cells_decode(&reader, &load->cells);
+        else
+            cells_decode_atoms(&reader, &load->cells);
         if (reader.bad) return value_corrupt(key_bytes, "it does not decode", failure);
-        for (size_t i = 0; i < load->cells.count; i++) load->visit(load->context, minute, &load->cells.at[i]);
+        cells_visit(&load->cells, minute, load->visit, load->visit_atom, load->context);
     }
     return STATUS_OK;
 }
 
+static enum status load_open(struct store *store, enum store_table table, uint32_t partition, struct open_load *load,
+                             struct failure *failure) {
+    struct store_key from = store_key_of(store, table, partition);
+    enum status status =
+        store_each_value(store, NULL, store->scratch.reader, &from, PREFIX_PARTITION, take_open, load, failure);
+    cells_fini(&load->cells);
+    return status;
+}
+
 enum status store_load_partition(struct store *store, uint32_t partition, struct partition_checkpoint *out,
-                                 void (*visit)(void *context, struct minute minute, const struct cell *cell), void *context,
-                                 struct failure *failure) {
+                                 store_cell_visit *visit, void *context, struct failure *failure) {
     enum status status = store_read_checkpoint(store, partition, out, failure);
     if (status != STATUS_OK) return status;
-    struct open_load load = {.visit = visit, .context = context};
-    struct store_key from = store_key_of(store, STORE_OPEN, partition);
-    status = each_value(store, &from, PREFIX_PARTITION, take_open, &load, failure);
-    cells_fini(&load.cells);
-    return status;
+    return load_open(store, STORE_OPEN, partition, &(struct open_load){.visit = visit, .context = context}, failure);
+}
+
+enum status store_load_open_atoms(struct store *store, uint32_t partition, store_atom_visit *visit, void *context,
+                                  struct failure *failure) {
+    return load_open(store, STORE_ATOM_OPEN, partition, &(struct open_load){.visit_atom = visit, .context = context},
+                     failure);
 }

@@ -4,10 +4,9 @@
 #include "store/inner.h"
 
 static enum status peek_meta(struct store *store, struct store_identity *out, struct failure *failure) {
-    struct store_key_bytes key_bytes = store_key_encode(&(struct store_key){.table = STORE_META});
-    struct bytes content, key = store_key_view(&key_bytes);
-    enum status status = store->kv.get(store->kv.self, NULL, key, &store->value, failure);
-    if (status == STATUS_OK) status = value_open(store->reader, key, buffer_view(&store->value), &content, failure);
+    const struct store_key key = {.table = STORE_META};
+    struct bytes content;
+    enum status status = store_get(store, &store->scratch, &key, &content, failure);
     if (status != STATUS_OK) return status;
     struct reader reader = reader_of(content);
     struct bytes uuid = reader_bytes(&reader, sizeof out->log_uuid);
@@ -15,7 +14,7 @@ static enum status peek_meta(struct store *store, struct store_identity *out, st
     store->generation = reader_u32(&reader);
     if (reader.bad || store->generation < GENERATION_FIRST || out->partition_count < 1 ||
         out->partition_count > PARTITIONS_MAX)
-        return value_corrupt(key, "it does not decode", failure);
+        return store_corrupt(&key, "it does not decode", failure);
     memcpy(out->log_uuid, uuid.at, uuid.len);
     return STATUS_OK;
 }
@@ -25,7 +24,7 @@ enum status store_peek(const struct kv *kv, struct store_identity *out, struct f
     struct store *store = memory_allocate_zeroed(1, sizeof *store);
     store->magic = STORE_MAGIC;
     store->kv = *kv;
-    store->reader = value_reader_create();
+    scratch_init(&store->scratch);
     enum status status = peek_meta(store, out, failure);
     store->partition_count = out->partition_count;
     for (uint32_t p = 0; status == STATUS_OK && p < out->partition_count; p++) {
@@ -34,8 +33,7 @@ enum status store_peek(const struct kv *kv, struct store_identity *out, struct f
         if (status == STATUS_OK) out->offsets[p] = checkpoint.offset;
         if (status == STATUS_NOT_FOUND) status = STATUS_OK;
     }
-    value_reader_destroy(store->reader);
-    buffer_fini(&store->value);
+    scratch_fini(&store->scratch);
     free(store);
     return status;
 }

@@ -12,13 +12,30 @@ int cell_compare(const void *a, const void *b) {
     return (left->country.code > right->country.code) - (left->country.code < right->country.code);
 }
 
+int atom_cell_compare(const void *a, const void *b) {
+    const struct atom_cell *left = a, *right = b;
+    if (left->atom != right->atom) return left->atom < right->atom ? -1 : 1;
+    if (left->ad != right->ad) return left->ad < right->ad ? -1 : 1;
+    return (left->country.code > right->country.code) - (left->country.code < right->country.code);
+}
+
+void scratch_init(struct scratch *scratch) {
+    *scratch = (struct scratch){.writer = value_writer_create(), .reader = value_reader_create()};
+}
+
+void scratch_fini(struct scratch *scratch) {
+    value_writer_destroy(scratch->writer);
+    value_reader_destroy(scratch->reader);
+    buffer_fini(&scratch->content);
+    buffer_fini(&scratch->value);
+}
+
 static void uuid_text(const uint8_t uuid[UUID_BYTES], char text[UUID_TEXT]) {
     for (size_t i = 0; i < UUID_BYTES; i++) (void)snprintf(text + 2 * i, 3, "%02x", uuid[i]);
 }
 
 /* Only an empty kv becomes a store: someone else's data is never mixed with ours. */
-static enum status make_store(struct store *store, const uint8_t log_uuid[UUID_BYTES], struct bytes key,
-                              struct failure *failure) {
+static enum status make_store(struct store *store, const uint8_t log_uuid[UUID_BYTES], struct failure *failure) {
     struct kv_iterator *iterator = store->kv.iterate(store->kv.self, NULL);
     store->kv.iterator_seek(iterator, (struct bytes){(const uint8_t *)"", 0});
     bool empty = !store->kv.iterator_valid(iterator);
@@ -30,13 +47,14 @@ static enum status make_store(struct store *store, const uint8_t log_uuid[UUID_B
                            "the store has content but no description: it was not made by this program");
 
     store->generation = GENERATION_FIRST;
-    buffer_clear(&store->content);
-    buffer_append(&store->content, log_uuid, UUID_BYTES);
-    buffer_put_u32(&store->content, store->partition_count);
-    buffer_put_u32(&store->content, store->generation);
+    struct buffer *content = &store->scratch.content;
+    buffer_clear(content);
+    buffer_append(content, log_uuid, UUID_BYTES);
+    buffer_put_u32(content, store->partition_count);
+    buffer_put_u32(content, store->generation);
     struct kv_batch batch = {0};
-    kv_batch_put(&batch, key, value_seal(store->writer, key, buffer_view(&store->content)));
-    status = store->kv.write(store->kv.self, &batch, failure);
+    store_put_value(&store->scratch, &batch, &(struct store_key){.table = STORE_META});
+    status = store_commit(store, &batch, failure);
     kv_batch_fini(&batch);
     return status;
 }
@@ -44,7 +62,7 @@ static enum status make_store(struct store *store, const uint8_t log_uuid[UUID_B
 static enum status check_meta(struct store *store, const uint8_t log_uuid[UUID_BYTES], struct bytes key,
                               struct failure *failure) {
     struct bytes content;
-    enum status status = value_open(store->reader, key, buffer_view(&store->value), &content, failure);
+    enum status status = value_open(store->scratch.reader, key, buffer_view(&store->scratch.value), &content, failure);
     if (status == STATUS_UNSUPPORTED) {
         if (failure != NULL && failure->status == STATUS_UNSUPPORTED)
             failure->status = STATUS_BAD_CONFIG; /* both versions are in the text already */
@@ -76,8 +94,8 @@ static enum status check_meta(struct store *store, const uint8_t log_uuid[UUID_B
 static enum status open_checked(struct store *store, const uint8_t log_uuid[UUID_BYTES], struct failure *failure) {
     struct store_key_bytes key_bytes = store_key_encode(&(struct store_key){.table = STORE_META});
     struct bytes key = store_key_view(&key_bytes);
-    enum status status = store->kv.get(store->kv.self, NULL, key, &store->value, failure);
-    if (status == STATUS_NOT_FOUND) return make_store(store, log_uuid, key, failure);
+    enum status status = store->kv.get(store->kv.self, NULL, key, &store->scratch.value, failure);
+    if (status == STATUS_NOT_FOUND) return make_store(store, log_uuid, failure);
     if (status == STATUS_OK) status = check_meta(store, log_uuid, key, failure);
     for (uint32_t p = 0; status == STATUS_OK && p < store->partition_count; p++) {
         struct partition_checkpoint checkpoint;
@@ -95,8 +113,9 @@ enum status store_open(const struct kv *kv, const uint8_t log_uuid[16], uint32_t
     store->magic = STORE_MAGIC;
     store->kv = *kv;
     store->partition_count = partition_count;
-    store->writer = value_writer_create();
-    store->reader = value_reader_create();
+    CHECK(pthread_mutex_init(&store->writing, NULL) == 0);
+    scratch_init(&store->scratch);
+    scratch_init(&store->history);
     enum status status = open_checked(store, log_uuid, failure);
     if (status != STATUS_OK) {
         store_destroy(store);
@@ -110,10 +129,9 @@ enum status store_open(const struct kv *kv, const uint8_t log_uuid[16], uint32_t
 void store_destroy(struct store *store) {
     if (store == NULL) return;
     store_check(store);
-    value_writer_destroy(store->writer);
-    value_reader_destroy(store->reader);
-    buffer_fini(&store->content);
-    buffer_fini(&store->value);
+    scratch_fini(&store->scratch);
+    scratch_fini(&store->history);
+    CHECK(pthread_mutex_destroy(&store->writing) == 0);
     store->magic = 0;
     free(store);
 }
@@ -131,12 +149,20 @@ static void check_entry(void *context, enum kv_operation op, struct bytes key_by
     struct bytes content;
     struct partition_checkpoint checkpoint;
     CHECK(op == KV_PUT && store_key_decode(key_bytes, &key) && key.partition < offsets->store->partition_count);
-    CHECK(value_open(offsets->store->reader, key_bytes, value, &content, NULL) == STATUS_OK);
+    CHECK(value_open(offsets->store->scratch.reader, key_bytes, value, &content, NULL) == STATUS_OK);
     CHECK(store_checkpoint_decode(content, &checkpoint));
     CHECKF(checkpoint.offset.at >= offsets->at[key.partition].at,
            "I5: partition %u would go from offset %" PRIu64 " back to %" PRIu64, key.partition,
            offsets->at[key.partition].at, checkpoint.offset.at);
     offsets->at[key.partition] = checkpoint.offset;
+}
+
+enum status store_commit(struct store *store, const struct kv_batch *batch, struct failure *failure) {
+    store_check(store);
+    CHECK(pthread_mutex_lock(&store->writing) == 0);
+    enum status status = store->kv.write(store->kv.self, batch, failure);
+    CHECK(pthread_mutex_unlock(&store->writing) == 0);
+    return status;
 }
 
 enum status store_write(struct store *store, const struct kv_batch *batch, struct failure *failure) {
@@ -146,12 +172,15 @@ enum status store_write(struct store *store, const struct kv_batch *batch, struc
     struct offsets offsets = {.store = store};
     memcpy(offsets.at, store->written, sizeof offsets.at);
     kv_batch_each(batch, check_entry, &offsets);
-    enum status status = store->kv.write(store->kv.self, batch, failure);
+    enum status status = store_commit(store, batch, failure);
     if (status == STATUS_OK) memcpy(store->written, offsets.at, sizeof offsets.at);
     return status;
 }
 
 enum status store_flush(struct store *store, struct failure *failure) {
     store_check(store);
-    return store->kv.flush(store->kv.self, failure);
+    CHECK(pthread_mutex_lock(&store->writing) == 0);
+    enum status status = store->kv.flush(store->kv.self, failure);
+    CHECK(pthread_mutex_unlock(&store->writing) == 0);
+    return status;
 }

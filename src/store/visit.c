@@ -1,208 +1,199 @@
 /* Reading, from any thread: all that a visit needs is its own. */
-#include "store/inner.h"
+#include "store/cursor.h"
 
-/* Walks one table of one partition, upwards, as far as minute `to`. */
-struct cursor {
-    const struct kv *kv;
-    struct kv_iterator *at;
-    struct store_key key;         /* where it stands, while live */
-    struct store_key_bytes range; /* table, generation, partition */
-    uint32_t to;
-    bool live;
-    enum status status;
-    struct failure *failure;
-};
+enum { CURSORS_MAX = 3 };
 
 struct visit {
-    struct cursor blocks, amendments;
+    struct cursor cursors[CURSORS_MAX]; /* blocks, amendments, history */
+    size_t cursor_count;
     struct value_reader *reader;
     struct cells cells;
     store_cell_visit *visit;
+    store_atom_visit *visit_atom; /* one of the two is NULL, which says what cells these are */
     void *context;
+    const struct store_history *history;
     struct failure *failure;
 };
 
-static struct cursor cursor_open(const struct store *store, const struct kv_snapshot *snapshot, enum store_table table,
-                                 uint32_t partition, struct minute to, struct failure *failure) {
-    struct store_key key = store_key_of(store, table, partition);
-    struct cursor cursor = {.kv = &store->kv, .range = store_key_encode(&key), .to = to.index, .failure = failure};
-    cursor.at = store->kv.iterate(store->kv.self, snapshot);
-    cursor.key = key;
-    return cursor;
+/* What is visited: places, both included. */
+struct wanted {
+    uint64_t first, last;
+};
+static const struct wanted wanted_plain = {0, UINT32_MAX}, wanted_atoms = {UINT64_C(1) << 32, UINT64_MAX};
+
+static void visit_add(struct visit *visit, const struct cursor *cursor, enum cursor_way way, struct wanted wanted) {
+    CHECK(visit->cursor_count < CURSORS_MAX);
+    struct cursor *added = &visit->cursors[visit->cursor_count++];
+    *added = *cursor;
+    added->way = way;
+    added->first = wanted.first;
+    added->last = wanted.last;
 }
 
-static void visit_open(struct visit *visit, const struct store *store, const struct kv_snapshot *snapshot,
-                       uint32_t partition, struct minute to) {
-    visit->blocks = cursor_open(store, snapshot, STORE_BLOCK, partition, to, visit->failure);
-    visit->amendments = cursor_open(store, snapshot, STORE_AMENDMENT, partition, to, visit->failure);
+static bool is_backfilled(const struct store_history *history, uint32_t atom, uint32_t run) {
+    return run > 0 && atom < history->count && history->runs[atom] == run;
+}
+
+/* Of a walk over all history: what was counted by a run that does not hold this atom's history is left out. */
+static void leave_out_history(struct visit *visit, uint32_t run) {
+    struct cells *cells = &visit->cells;
+    size_t kept = 0;
+    for (size_t i = 0; i < cells->count; i++) {
+        if (!is_backfilled(visit->history, cells->atoms[i], run)) continue;
+        cells->at[kept] = cells->at[i];
+        cells->atoms[kept++] = cells->atoms[i];
+    }
+    cells->count = kept;
+}
+
+/* The whole chunk begins with the cell that its key says. */
+static bool begins_as_its_key(const struct cells *cells, const struct store_key *key) {
+    uint32_t atom = key->table == STORE_BLOCK ? ATOM_ALL : cells->atoms[0];
+    return atom == key->atom && cells->at[0].ad == key->ad;
+}
+
+static enum status decode_chunk(struct visit *visit, const struct cursor *cursor, struct bytes key, struct bytes content) {
+    struct reader reader = reader_of(content);
+    bool whole = cursor->way == CURSOR_WALK, plain = cursor->key.table == STORE_BLOCK;
+    if (plain && whole)
+        cells_decode(&reader, &visit->cells);
+    else if (plain)
+        cells_decode_ad(&reader, (uint32_t)cursor->first, &visit->cells);
+    else if (whole)
+        cells_decode_atoms(&reader, &visit->cells);
+    else
+        cells_decode_places(&reader, cursor->first, cursor->last, &visit->cells);
+    if (whole && (reader_left(&reader) > 0 || (!reader.bad && !begins_as_its_key(&visit->cells, &cursor->key))))
+        reader.bad = true;
+    if (reader.bad) return value_corrupt(key, "it does not decode", visit->failure);
+    if (cursor->key.table == STORE_HISTORY) leave_out_history(visit, cursor->key.run);
+    return STATUS_OK;
+}
+
+static enum status visit_chunk(struct visit *visit, const struct cursor *cursor, struct bytes key, struct bytes content) {
+    enum status status = decode_chunk(visit, cursor, key, content);
+    if (status != STATUS_OK) return status;
+    cells_visit(&visit->cells, (struct minute){cursor->key.minute}, visit->visit, visit->visit_atom, visit->context);
+    return STATUS_OK;
+}
+
+static enum status visit_amendment(struct visit *visit, const struct cursor *cursor, struct bytes key,
+                                   struct bytes content) {
+    if (content.len != sizeof(uint64_t) || cursor->key.country >= COUNTRY_CODES)
+        return value_corrupt(key, "it is no count", visit->failure);
+    struct cell cell = {cursor->key.ad, {cursor->key.country}, get_u64(content.at)};
+    uint32_t atom = cursor->key.atom;
+    const struct cells one = {.at = &cell, .atoms = &atom, .count = 1};
+    cells_visit(&one, (struct minute){cursor->key.minute}, visit->visit, visit->visit_atom, visit->context);
+    return STATUS_OK;
+}
+
+/* Hands out what is under the cursor. */
+static enum status visit_value(struct visit *visit, const struct cursor *cursor) {
+    struct bytes content, key = cursor->kv->iterator_key(cursor->at);
+    CHECK(cursor->live);
+    enum status status = value_open(visit->reader, key, cursor->kv->iterator_value(cursor->at), &content, visit->failure);
+    if (status != STATUS_OK) return status;
+    return cursor->key.table == STORE_AMENDMENT ? visit_amendment(visit, cursor, key, content)
+                                                : visit_chunk(visit, cursor, key, content);
+}
+
+/* The cursor at the lowest minute, the first of equal ones; NULL when all are through. */
+static struct cursor *lowest(struct visit *visit) {
+    struct cursor *best = NULL;
+    for (size_t i = 0; i < visit->cursor_count; i++) {
+        struct cursor *cursor = &visit->cursors[i];
+        if (cursor->live && (best == NULL || cursor->key.minute < best->key.minute)) best = cursor;
+    }
+    return best;
+}
+
+/* All that the cursors find, from `from` on. Closes them. */
+static enum status visit_run(struct visit *visit, struct minute from) {
+    enum status status = STATUS_OK;
     visit->reader = value_reader_create();
-}
-
-static enum status visit_close(struct visit *visit, enum status status) {
-    if (status == STATUS_OK) status = visit->blocks.status;
-    if (status == STATUS_OK) status = visit->amendments.status;
-    visit->blocks.kv->iterator_close(visit->blocks.at);
-    visit->amendments.kv->iterator_close(visit->amendments.at);
+    for (size_t i = 0; i < visit->cursor_count; i++) cursor_find(&visit->cursors[i], from.index);
+    for (struct cursor *cursor; status == STATUS_OK && (cursor = lowest(visit)) != NULL;) {
+        status = visit_value(visit, cursor);
+        if (status == STATUS_OK) cursor_next(cursor);
+    }
+    for (size_t i = 0; i < visit->cursor_count; i++) {
+        if (status == STATUS_OK) status = visit->cursors[i].status;
+        cursor_close(&visit->cursors[i]);
+    }
     value_reader_destroy(visit->reader);
     cells_fini(&visit->cells);
     return status;
 }
 
-/* After a move: finds out where the cursor stands. */
-static void cursor_settle(struct cursor *cursor) {
-    cursor->live = false;
-    if (!cursor->kv->iterator_valid(cursor->at)) {
-        cursor->status = cursor->kv->iterator_status(cursor->at, cursor->failure);
-        return;
-    }
-    struct bytes key = cursor->kv->iterator_key(cursor->at);
-    if (!key_has_prefix(key, &cursor->range, PREFIX_PARTITION)) return;
-    if (!store_key_decode(key, &cursor->key)) {
-        cursor->status = value_corrupt(key, "the key is not known", cursor->failure);
-        return;
-    }
-    cursor->live = cursor->key.minute < cursor->to;
-}
-
-/* The first cell at or after (minute, ad) in the order of the keys. */
-static void cursor_seek(struct cursor *cursor, uint32_t minute, uint32_t ad) {
-    struct store_key key = cursor->key;
-    key.minute = minute;
-    key.atom = ATOM_ALL;
-    key.ad = ad;
-    key.country = 0;
-    struct store_key_bytes bytes = store_key_encode(&key);
-    cursor->kv->iterator_seek(cursor->at, store_key_view(&bytes));
-    cursor_settle(cursor);
-}
-
-static void cursor_next(struct cursor *cursor) {
-    CHECK(cursor->live);
-    cursor->kv->iterator_next(cursor->at);
-    cursor_settle(cursor);
-}
-
-/* Moves to the chunk of the first minute from `minute` on whose chunk may hold the ad: the last that begins at or before
- * it. A minute without one costs a step, and minutes without data cost nothing: the next key says where to go on. */
-static void blocks_find(struct cursor *cursor, uint32_t minute, uint32_t ad) {
-    for (cursor->live = false; minute < cursor->to;) {
-        struct store_key key = cursor->key;
-        key.minute = minute;
-        key.atom = ATOM_ALL;
-        key.ad = ad;
-        struct store_key_bytes bytes = store_key_encode(&key);
-        cursor->kv->iterator_seek_before(cursor->at, store_key_view(&bytes));
-        bool before = cursor->kv->iterator_valid(cursor->at);
-        if (before && key_has_prefix(cursor->kv->iterator_key(cursor->at), &bytes, PREFIX_ATOM)) {
-            cursor_settle(cursor);
-            return;
-        }
-        if (before) {
-            cursor->kv->iterator_next(cursor->at);
-            cursor_settle(cursor);
-        } else {
-            cursor->status = cursor->kv->iterator_status(cursor->at, cursor->failure);
-            if (cursor->status != STATUS_OK) return;
-            cursor_seek(cursor, minute, ad);
-        }
-        if (!cursor->live) return;
-        CHECK(cursor->key.minute >= minute);
-        minute = cursor->key.minute == minute ? minute + 1 : cursor->key.minute;
-        cursor->live = false;
-    }
-}
-
-/* Moves to the ad's first amendment from `minute` on. */
-static void amendments_find(struct cursor *cursor, uint32_t minute, uint32_t ad) {
-    for (cursor->live = false; minute < cursor->to;) {
-        cursor_seek(cursor, minute, ad);
-        if (!cursor->live) return;
-        CHECK(cursor->key.minute >= minute);
-        if (cursor->key.minute == minute && cursor->key.atom == ATOM_ALL && cursor->key.ad == ad) return;
-        minute = cursor->key.minute == minute ? minute + 1 : cursor->key.minute;
-        cursor->live = false;
-    }
-}
-
-static void amendments_next(struct cursor *cursor, uint32_t ad) {
-    uint32_t minute = cursor->key.minute;
-    cursor_next(cursor);
-    if (!cursor->live) return;
-    bool same = cursor->key.minute == minute && cursor->key.atom == ATOM_ALL && cursor->key.ad == ad;
-    if (!same) amendments_find(cursor, minute + 1, ad);
-}
-
-/* Hands out the chunk under the cursor: all of it, or only one ad's cells. */
-static enum status visit_block(struct visit *visit, const uint32_t *ad) {
-    struct cursor *cursor = &visit->blocks;
-    struct bytes content, key = cursor->kv->iterator_key(cursor->at);
-    CHECK(cursor->live && cursor->key.table == STORE_BLOCK && cursor->key.atom == ATOM_ALL);
-    enum status status = value_open(visit->reader, key, cursor->kv->iterator_value(cursor->at), &content, visit->failure);
-    if (status != STATUS_OK) return status;
-    struct reader reader = reader_of(content);
-    if (ad != NULL) {
-        cells_decode_ad(&reader, *ad, &visit->cells);
-    } else {
-        cells_decode(&reader, &visit->cells);
-        if (reader_left(&reader) > 0 || (!reader.bad && visit->cells.at[0].ad != cursor->key.ad)) reader.bad = true;
-    }
-    if (reader.bad) return value_corrupt(key, "it does not decode", visit->failure);
-    struct minute minute = {cursor->key.minute};
-    for (size_t i = 0; i < visit->cells.count; i++) visit->visit(visit->context, minute, &visit->cells.at[i]);
-    return STATUS_OK;
-}
-
-static enum status visit_amendment(struct visit *visit) {
-    struct cursor *cursor = &visit->amendments;
-    struct bytes content, key = cursor->kv->iterator_key(cursor->at);
-    CHECK(cursor->live && cursor->key.table == STORE_AMENDMENT && cursor->key.atom == ATOM_ALL);
-    enum status status = value_open(visit->reader, key, cursor->kv->iterator_value(cursor->at), &content, visit->failure);
-    if (status != STATUS_OK) return status;
-    if (content.len != sizeof(uint64_t) || cursor->key.country >= COUNTRY_CODES)
-        return value_corrupt(key, "it is no count", visit->failure);
-    struct cell cell = {cursor->key.ad, {cursor->key.country}, get_u64(content.at)};
-    visit->visit(visit->context, (struct minute){cursor->key.minute}, &cell);
-    return STATUS_OK;
-}
-
-static bool block_is_next(const struct visit *visit) {
-    return visit->blocks.live && (!visit->amendments.live || visit->blocks.key.minute <= visit->amendments.key.minute);
+static enum status visit_plain(struct store *store, const struct kv_snapshot *snapshot, uint32_t partition,
+                               enum cursor_way blocks_way, struct wanted wanted, struct minute from, struct minute to,
+                               store_cell_visit *visit_cell, void *context, struct failure *failure) {
+    struct visit visit = {.visit = visit_cell, .context = context, .failure = failure};
+    struct cursor blocks = cursor_open(store, snapshot, STORE_BLOCK, partition, to, failure);
+    struct cursor amendments = cursor_open(store, snapshot, STORE_AMENDMENT, partition, to, failure);
+    visit_add(&visit, &blocks, blocks_way, wanted);
+    visit_add(&visit, &amendments, CURSOR_KEYS, wanted);
+    return visit_run(&visit, from);
 }
 
 enum status store_visit_ad(struct store *store, const struct kv_snapshot *snapshot, uint32_t partition, uint32_t ad,
                            struct minute from, struct minute to, store_cell_visit *visit_cell, void *context,
                            struct failure *failure) {
-    struct visit visit = {.visit = visit_cell, .context = context, .failure = failure};
-    visit_open(&visit, store, snapshot, partition, to);
-    blocks_find(&visit.blocks, from.index, ad);
-    amendments_find(&visit.amendments, from.index, ad);
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && (visit.blocks.live || visit.amendments.live)) {
-        if (block_is_next(&visit)) {
-            status = visit_block(&visit, &ad);
-            blocks_find(&visit.blocks, visit.blocks.key.minute + 1, ad);
-        } else {
-            status = visit_amendment(&visit);
-            amendments_next(&visit.amendments, ad);
-        }
-    }
-    return visit_close(&visit, status);
+    struct wanted wanted = {ad, ad};
+    return visit_plain(store, snapshot, partition, CURSOR_CHUNKS, wanted, from, to, visit_cell, context, failure);
 }
 
 enum status store_visit_all(struct store *store, const struct kv_snapshot *snapshot, uint32_t partition, struct minute from,
                             struct minute to, store_cell_visit *visit_cell, void *context, struct failure *failure) {
-    struct visit visit = {.visit = visit_cell, .context = context, .failure = failure};
-    visit_open(&visit, store, snapshot, partition, to);
-    cursor_seek(&visit.blocks, from.index, 0);
-    cursor_seek(&visit.amendments, from.index, 0);
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && (visit.blocks.live || visit.amendments.live)) {
-        struct cursor *cursor = block_is_next(&visit) ? &visit.blocks : &visit.amendments;
-        if (cursor->key.atom == ATOM_ALL)
-            status = cursor == &visit.blocks ? visit_block(&visit, NULL) : visit_amendment(&visit);
-        cursor_next(cursor);
+    return visit_plain(store, snapshot, partition, CURSOR_WALK, wanted_plain, from, to, visit_cell, context, failure);
+}
+
+/* `run` 0: history of any run. */
+struct atoms_wanted {
+    enum cursor_way way;
+    struct wanted wanted;
+    bool history;
+    uint32_t run;
+};
+
+static enum status visit_atoms(struct store *store, const struct kv_snapshot *snapshot, uint32_t partition,
+                               const struct store_history *history, const struct atoms_wanted *atoms, struct minute from,
+                               struct minute to, store_atom_visit *visit_atom, void *context, struct failure *failure) {
+    struct visit visit = {.visit_atom = visit_atom, .context = context, .history = history, .failure = failure};
+    struct cursor blocks = cursor_open(store, snapshot, STORE_ATOM_BLOCK, partition, to, failure);
+    struct cursor amendments = cursor_open(store, snapshot, STORE_AMENDMENT, partition, to, failure);
+    visit_add(&visit, &blocks, atoms->way, atoms->wanted);
+    visit_add(&visit, &amendments, CURSOR_KEYS, atoms->wanted);
+    if (atoms->history) {
+        struct cursor older = cursor_open(store, snapshot, STORE_HISTORY, partition, to, failure);
+        older.run = atoms->run;
+        visit_add(&visit, &older, atoms->way, atoms->wanted);
     }
-    return visit_close(&visit, status);
+    return visit_run(&visit, from);
+}
+
+static struct atoms_wanted wanted_of_atom(const struct store_history *history, uint32_t atom, uint32_t first_ad,
+                                          uint32_t last_ad) {
+    CHECK(atom != ATOM_ALL);
+    uint32_t run = atom < history->count ? history->runs[atom] : 0;
+    struct wanted places = {cell_place(atom, first_ad), cell_place(atom, last_ad)};
+    return (struct atoms_wanted){CURSOR_CHUNKS, places, run != 0, run};
+}
+
+enum status store_visit_atom_ad(struct store *store, const struct kv_snapshot *snapshot, uint32_t partition,
+                                const struct store_history *history, uint32_t atom, uint32_t ad, struct minute from,
+                                struct minute to, store_atom_visit *visit, void *context, struct failure *failure) {
+    struct atoms_wanted wanted = wanted_of_atom(history, atom, ad, ad);
+    return visit_atoms(store, snapshot, partition, history, &wanted, from, to, visit, context, failure);
+}
+
+enum status store_visit_atoms(struct store *store, const struct kv_snapshot *snapshot, uint32_t partition,
+                              const struct store_history *history, uint32_t atom, struct minute from, struct minute to,
+                              store_atom_visit *visit, void *context, struct failure *failure) {
+    struct atoms_wanted wanted = {CURSOR_WALK, wanted_atoms, history->count > 0, 0};
+    if (atom != ATOM_ALL) wanted = wanted_of_atom(history, atom, 0, UINT32_MAX);
+    return visit_atoms(store, snapshot, partition, history, &wanted, from, to, visit, context, failure);
 }
 
 static void widen(const struct cursor *cursor, struct minute *lowest, struct minute *highest, bool *any) {
@@ -216,21 +207,17 @@ static enum status table_range(struct store *store, const struct kv_snapshot *sn
                                uint32_t partition, struct minute *lowest, struct minute *highest, bool *any,
                                struct failure *failure) {
     struct cursor cursor = cursor_open(store, snapshot, table, partition, (struct minute){UINT32_MAX}, failure);
-    cursor_seek(&cursor, 0, 0);
+    cursor_find(&cursor, 0);
     if (cursor.live) {
         widen(&cursor, lowest, highest, any);
-        struct store_key last = cursor.key;
-        last.minute = last.atom = last.ad = UINT32_MAX;
-        last.country = UINT16_MAX;
-        struct store_key_bytes bytes = store_key_encode(&last);
-        store->kv.iterator_seek_before(cursor.at, store_key_view(&bytes));
-        cursor_settle(&cursor);
+        cursor_last(&cursor);
         if (cursor.live) widen(&cursor, lowest, highest, any);
     }
-    store->kv.iterator_close(cursor.at);
+    cursor_close(&cursor);
     return cursor.status;
 }
 
+/* A minute with cells of other atoms has cells of atom 0 too. */
 enum status store_minute_range(struct store *store, const struct kv_snapshot *snapshot, struct minute *lowest,
                                struct minute *highest, struct failure *failure) {
     bool any = false;

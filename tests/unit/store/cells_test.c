@@ -55,7 +55,7 @@ static void a_run_reads_back_as_it_was_written(void **state) {
         size_t count = random_cells(&random, cells, 1 + random_sequence_below(&random, 2000));
         struct buffer bytes = {0};
         bool bad;
-        cells_encode(cells, count, &bytes);
+        cells_encode(cell_list_plain(cells, count), count, &bytes);
         struct cells got = decode(buffer_view(&bytes), &bad);
         assert_false(bad);
         assert_int_equal(got.count, count);
@@ -75,7 +75,7 @@ static void one_ad_is_found_without_the_others(void **state) {
         uint32_t ad = cells[random_sequence_below(&random, count)].ad + (round % 5 == 0);
         struct buffer bytes = {0};
         struct cells got = {0};
-        cells_encode(cells, count, &bytes);
+        cells_encode(cell_list_plain(cells, count), count, &bytes);
         struct reader reader = reader_of(buffer_view(&bytes));
         cells_decode_ad(&reader, ad, &got);
         assert_false(reader.bad);
@@ -90,18 +90,139 @@ static void one_ad_is_found_without_the_others(void **state) {
     free(cells);
 }
 
+/* Three atoms or more in every run that has so many cells; the second begins with ads below those before. */
+static size_t random_atom_cells(struct random_sequence *random, struct atom_cell *cells, size_t count) {
+    static struct cell plain[2000];
+    uint32_t atom = 0;
+    size_t filled = 0;
+    while (filled < count) {
+        size_t of_atom = random_cells(random, plain, 1 + random_sequence_below(random, count - filled));
+        atom += 1 + (uint32_t)random_sequence_below(random, UINT64_C(1) << random_sequence_below(random, 22));
+        for (size_t i = 0; i < of_atom; i++)
+            cells[filled++] = (struct atom_cell){atom, plain[i].ad, plain[i].country, plain[i].count};
+    }
+    return filled;
+}
+
+static void assert_atom_cells_equal(const struct cells *got, const struct atom_cell *wanted, size_t count) {
+    assert_int_equal(got->count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(got->atoms[i], wanted[i].atom);
+        assert_int_equal(got->at[i].ad, wanted[i].ad);
+        assert_int_equal(got->at[i].country.code, wanted[i].country.code);
+        assert_true(got->at[i].count == wanted[i].count);
+    }
+}
+
+static void a_run_of_atoms_reads_back_whole_and_from_place_to_place(void **state) {
+    (void)state;
+    struct random_sequence random = {5};
+    static struct atom_cell cells[2000];
+    struct cells got = {0}; /* reused: what one run leaves behind is not seen in the next */
+    for (int round = 0; round < 500; round++) {
+        size_t count = random_atom_cells(&random, cells, 1 + random_sequence_below(&random, 1000));
+        struct buffer bytes = {0};
+        cells_encode(cell_list_of_atoms(cells, count), count, &bytes);
+        struct reader reader = reader_of(buffer_view(&bytes));
+        cells_decode_atoms(&reader, &got);
+        assert_false(reader.bad || reader_left(&reader) > 0);
+        assert_atom_cells_equal(&got, cells, count);
+        size_t a = random_sequence_below(&random, count), b = a + random_sequence_below(&random, count - a);
+        uint64_t first = cell_place(cells[a].atom, round % 2 == 0 ? cells[a].ad : 0);
+        uint64_t last = cell_place(cells[b].atom, round % 3 == 0 ? cells[b].ad : UINT32_MAX);
+        while (a > 0 && cell_place(cells[a - 1].atom, cells[a - 1].ad) >= first) a--;
+        while (b < count && cell_place(cells[b].atom, cells[b].ad) <= last) b++;
+        reader = reader_of(buffer_view(&bytes));
+        cells_decode_places(&reader, first, last, &got);
+        assert_false(reader.bad);
+        assert_atom_cells_equal(&got, cells + a, b > a ? b - a : 0);
+        buffer_fini(&bytes);
+    }
+    cells_fini(&got);
+}
+
+static void a_run_of_atoms_ends_with_an_ad_of_an_atom(void **state) {
+    (void)state;
+    size_t count = 2 * CELLS_RUN;
+    struct atom_cell *cells = memory_allocate(count * sizeof *cells);
+    for (size_t i = 0; i < count; i++) /* one ad of ever more atoms */
+        cells[i] = (struct atom_cell){1 + (uint32_t)(i / 5), 7, {(uint16_t)(i % 5)}, 1};
+    assert_int_equal(cells_run_length(cell_list_of_atoms(cells, count)), CELLS_RUN - CELLS_RUN % 5);
+    for (size_t i = 0; i < count; i++) cells[i] = (struct atom_cell){3, i == 0 ? 7 : 8, {(uint16_t)i}, 1};
+    assert_int_equal(cells_run_length(cell_list_of_atoms(cells, count)), 1);
+    assert_int_equal(cells_run_length(cell_list_of_atoms(cells + 1, count - 1)), count - 1);
+    free(cells);
+}
+
+static void a_run_of_atoms_that_is_cut_or_out_of_order_is_bad(void **state) {
+    (void)state;
+    struct random_sequence random = {6};
+    struct atom_cell cells[50];
+    struct buffer bytes = {0};
+    struct cells got = {0};
+    cells_encode(cell_list_of_atoms(cells, random_atom_cells(&random, cells, 50)), 50, &bytes);
+    for (size_t len = 0; len < bytes.len; len++) {
+        uint8_t *copy = memory_allocate(len + 1); /* so that a read past the end is noticed */
+        memcpy(copy, bytes.at, len);
+        struct reader reader = reader_of((struct bytes){copy, len});
+        cells_decode_atoms(&reader, &got);
+        assert_true(reader.bad && got.count == 0);
+        free(copy);
+    }
+    buffer_fini(&bytes);
+#define RUN(atoms, ads, countries) BYTES_LITERAL("\2\2\0\0\0\2\0\0\0\2\0\0\0" atoms ads countries "\1\1")
+    const struct {
+        struct bytes bytes;
+        bool good;
+    } runs[] = {
+        {RUN("\1\0", "\5\0", "\7\10"), true}, {RUN("\1\1", "\5\5", "\7\7"), true},   {RUN("\1\1", "\5\0", "\7\7"), true},
+        {RUN("\1\0", "\5\0", "\7\7"), false}, {RUN("\0\1", "\5\5", "\7\10"), false}, {RUN("\0\0", "\5\5", "\7\10"), false},
+    };
+#undef RUN
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        struct reader reader = reader_of(runs[i].bytes);
+        cells_decode_atoms(&reader, &got);
+        assert_int_equal(!reader.bad, runs[i].good);
+    }
+    cells_fini(&got);
+}
+
+/* Damage that the checksum did not see: no read past the end, and whatever decodes whole decodes the same in parts. */
+static void a_damaged_run_of_atoms_is_bad_or_reads_alike_in_parts(void **state) {
+    (void)state;
+    struct random_sequence random = {7};
+    struct atom_cell cells[40];
+    struct buffer bytes = {0};
+    struct cells whole = {0}, part = {0};
+    cells_encode(cell_list_of_atoms(cells, random_atom_cells(&random, cells, 40)), 40, &bytes);
+    uint8_t *copy = memory_allocate(bytes.len);
+    for (int round = 0; round < 20000; round++) {
+        memcpy(copy, bytes.at, bytes.len);
+        for (uint64_t flips = 1 + random_sequence_below(&random, 3); flips > 0; flips--)
+            copy[random_sequence_below(&random, bytes.len)] ^= (uint8_t)(1 << random_sequence_below(&random, 8));
+        struct reader reader = reader_of((struct bytes){copy, bytes.len}), again = reader;
+        cells_decode_atoms(&reader, &whole);
+        cells_decode_places(&again, 0, UINT64_MAX, &part);
+        assert_true(reader.bad || (!again.bad && part.count == whole.count));
+    }
+    free(copy);
+    buffer_fini(&bytes);
+    cells_fini(&whole);
+    cells_fini(&part);
+}
+
 static void a_run_ends_with_an_ad(void **state) {
     (void)state;
     size_t count = 3 * CELLS_RUN;
     struct cell *cells = memory_allocate(count * sizeof *cells);
     for (size_t i = 0; i < count; i++) cells[i] = (struct cell){(uint32_t)(i / 3), {(uint16_t)(i % 3)}, 1};
-    assert_int_equal(cells_run_length(cells, count), CELLS_RUN - CELLS_RUN % 3);
-    assert_int_equal(cells_run_length(cells, CELLS_RUN), CELLS_RUN);
-    assert_int_equal(cells_run_length(cells, 1), 1);
-    assert_int_equal(cells_run_length(cells, 0), 0);
+    assert_int_equal(cells_run_length(cell_list_plain(cells, count)), CELLS_RUN - CELLS_RUN % 3);
+    assert_int_equal(cells_run_length(cell_list_plain(cells, CELLS_RUN)), CELLS_RUN);
+    assert_int_equal(cells_run_length(cell_list_plain(cells, 1)), 1);
+    assert_int_equal(cells_run_length(cell_list_plain(cells, 0)), 0);
     for (size_t i = 0; i < count; i++) cells[i] = (struct cell){i == 0 ? 7 : 8, {(uint16_t)i}, 1};
-    assert_int_equal(cells_run_length(cells, count), 1);
-    assert_int_equal(cells_run_length(cells + 1, count - 1), count - 1);
+    assert_int_equal(cells_run_length(cell_list_plain(cells, count)), 1);
+    assert_int_equal(cells_run_length(cell_list_plain(cells + 1, count - 1)), count - 1);
     free(cells);
 }
 
@@ -111,7 +232,7 @@ static void every_cut_run_is_bad(void **state) {
     struct cell cells[50];
     size_t count = random_cells(&random, cells, 50);
     struct buffer bytes = {0};
-    cells_encode(cells, count, &bytes);
+    cells_encode(cell_list_plain(cells, count), count, &bytes);
     for (size_t len = 0; len < bytes.len; len++) {
         bool bad;
         uint8_t *copy = memory_allocate(len + 1); /* so that a read past the end is noticed */
@@ -186,10 +307,21 @@ static void keys_sort_as_their_fields_do_and_read_back(void **state) {
         {.table = STORE_BLOCK, .generation = 1, .partition = 1, .minute = 5, .atom = 0, .ad = 9},
         {.table = STORE_BLOCK, .generation = 1, .partition = 1, .minute = 5, .atom = 1, .ad = 0},
         {.table = STORE_BLOCK, .generation = 2, .partition = 0},
+        {.table = STORE_ATOM_BLOCK, .generation = 1, .partition = 1, .minute = 5, .atom = 255, .ad = 9},
+        {.table = STORE_ATOM_BLOCK, .generation = 1, .partition = 1, .minute = 5, .atom = 256, .ad = 1},
         {.table = STORE_ADS, .ad = 70000},
+        {.table = STORE_HISTORY_DONE, .generation = 1, .run = 3, .partition = 9},
+        {.table = STORE_HISTORY_DONE, .generation = 1, .run = 256, .partition = 1},
+        {.table = STORE_HISTORY, .generation = 1, .partition = 1, .minute = 5, .run = 2, .atom = 9, .ad = 9},
+        {.table = STORE_HISTORY, .generation = 1, .partition = 1, .minute = 5, .run = 3, .atom = 1, .ad = 9},
+        {.table = STORE_HISTORY, .generation = 1, .partition = 1, .minute = 6, .run = 1},
+        {.table = STORE_BACKFILLED, .generation = 1, .atom = 16777215},
         {.table = STORE_META},
         {.table = STORE_OPEN, .generation = 1, .partition = 2, .part = 1},
         {.table = STORE_PARTITION, .generation = 1, .partition = 2},
+        {.table = STORE_RANKING, .generation = 1, .filter_id = 0, .window = 1440, .minute = 5},
+        {.table = STORE_RANKING, .generation = 1, .filter_id = 12, .window = 1, .minute = 5},
+        {.table = STORE_ATOM_OPEN, .generation = 1, .partition = 2, .part = 1},
     };
     struct store_key_bytes before = {.len = 0};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -211,6 +343,10 @@ int main(void) {
         cmocka_unit_test(a_run_reads_back_as_it_was_written),
         cmocka_unit_test(one_ad_is_found_without_the_others),
         cmocka_unit_test(a_run_ends_with_an_ad),
+        cmocka_unit_test(a_run_of_atoms_reads_back_whole_and_from_place_to_place),
+        cmocka_unit_test(a_run_of_atoms_ends_with_an_ad_of_an_atom),
+        cmocka_unit_test(a_run_of_atoms_that_is_cut_or_out_of_order_is_bad),
+        cmocka_unit_test(a_damaged_run_of_atoms_is_bad_or_reads_alike_in_parts),
         cmocka_unit_test(every_cut_run_is_bad),
         cmocka_unit_test(cells_out_of_order_are_bad),
         cmocka_unit_test(a_value_of_any_damage_is_corrupt_or_unsupported),

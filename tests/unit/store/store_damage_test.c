@@ -6,29 +6,7 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "checksum/crc32c.h"
-#include "store/key.h"
-#include "store/store.h"
-#include "store/value.h"
-#include "unit/store/kv_under_test.h"
-
-static struct fake_kv *fake;
-static struct kv kv;
-static struct store *store;
-static const uint8_t uuid[16] = "damage";
-
-static int open_all(void **state) {
-    (void)state;
-    fake = fake_kv_create();
-    kv = fake_kv_table(fake);
-    return store_open(&kv, uuid, 2, &store, NULL) == STATUS_OK ? 0 : 1;
-}
-
-static int close_all(void **state) {
-    (void)state;
-    store_destroy(store);
-    fake_kv_destroy(fake);
-    return 0;
-}
+#include "unit/store/damage.h"
 
 static void ignore_cell(void *context, struct minute minute, const struct cell *cell) {
     (void)context, (void)minute, (void)cell;
@@ -62,38 +40,6 @@ static enum status open_again(struct failure *failure) {
     enum status status = store_open(&kv, uuid, 2, &again, failure);
     store_destroy(again);
     return status;
-}
-
-static void put_raw(const struct store_key *key, struct bytes value) {
-    struct kv_batch batch = {0};
-    struct store_key_bytes key_bytes = store_key_encode(key);
-    kv_batch_put(&batch, store_key_view(&key_bytes), value);
-    assert_int_equal(kv.write(kv.self, &batch, NULL), STATUS_OK);
-    kv_batch_fini(&batch);
-}
-
-static void put_sealed(const struct store_key *key, struct bytes content) {
-    struct value_writer *writer = value_writer_create();
-    struct store_key_bytes key_bytes = store_key_encode(key);
-    put_raw(key, value_seal(writer, store_key_view(&key_bytes), content));
-    value_writer_destroy(writer);
-}
-
-/* A value that is not sealed, and sealed ones with nonsense in them: whoever reads it says which it was. */
-static void assert_named(const struct store_key *key, const char *words, enum status (*read)(struct failure *failure)) {
-    const struct bytes nonsense[] = {BYTES_LITERAL(""), BYTES_LITERAL("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF")};
-    for (size_t i = 0; i < 3; i++) {
-        struct failure failure = {0};
-        if (i < 2)
-            put_sealed(key, nonsense[i]);
-        else
-            put_raw(key, BYTES_LITERAL("not sealed at all"));
-        /* Nothing in a value of open minutes is no open minutes. */
-        if (key->table == STORE_OPEN && i == 0) continue;
-        assert_int_equal(read(&failure), STATUS_CORRUPT);
-        assert_non_null(strstr(failure.text, words));
-        assert_non_null(strstr(failure.text, "remove the store directory and start again"));
-    }
 }
 
 static void a_damaged_value_is_named_in_words_with_advice(void **state) {

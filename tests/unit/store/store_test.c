@@ -1,63 +1,10 @@
 /* The store's contract, on the fake kv and on RocksDB. */
-#include "store/store.h"
-
 #include "base/check.h"
-#include "unit/store/kv_under_test.h"
-
-static struct kv_under_test test;
-static struct store *store;
-static struct kv_batch batch;
-static const uint8_t uuid[16] = "journal no. one";
-
-static void open_store(void) {
-    struct failure failure = {0};
-    if (store_open(&test.kv, uuid, 3, &store, &failure) != STATUS_OK) fail_msg("%s", failure.text);
-}
-
-static int on_fake(void **state) {
-    (void)state;
-    kv_under_test_open(&test, KV_FAKE);
-    open_store();
-    return 0;
-}
-
-static int on_rocks(void **state) {
-    (void)state;
-    kv_under_test_open(&test, KV_ROCKS);
-    open_store();
-    return 0;
-}
-
-static int close_all(void **state) {
-    (void)state;
-    kv_batch_fini(&batch);
-    store_destroy(store);
-    store = NULL;
-    kv_under_test_close(&test);
-    return 0;
-}
-
-static void write_batch(void) {
-    struct failure failure = {0};
-    if (store_write(store, &batch, &failure) != STATUS_OK) fail_msg("%s", failure.text);
-    kv_batch_clear(&batch);
-}
-
-static void restart(void) {
-    store_destroy(store);
-    kv_under_test_restart(&test);
-    open_store();
-}
+#include "unit/store/store_under_test.h"
 
 /* The visited cells as text: "minute:ad/country=count " each. */
 static void note(void *context, struct minute minute, const struct cell *cell) {
     buffer_printf(context, "%u:%u/%u=%llu ", minute.index, cell->ad, cell->country.code, (unsigned long long)cell->count);
-}
-
-static void assert_text(struct buffer *got, const char *wanted) {
-    buffer_append(got, "", 1);
-    assert_string_equal((const char *)got->at, wanted);
-    buffer_fini(got);
 }
 
 static void assert_ad(uint32_t partition, uint32_t ad, uint32_t from, uint32_t to, const char *wanted) {
@@ -313,11 +260,6 @@ static void another_journals_store_is_refused_with_both_names(void **state) {
     assert_non_null(strstr(count_failure.text, "3 partitions, the journal 4"));
     assert_null(other);
 }
-
-#define ON_BOTH(function)                                                                                                   \
-    {"fake: " #function, function, on_fake, close_all, NULL}, {                                                             \
-        "rocks: " #function, function, on_rocks, close_all, NULL                                                            \
-    }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
