@@ -2,11 +2,10 @@
 
 #include <stdlib.h>
 
+#include "aggregate/ad_walk.h"
+#include "aggregate/filter_atoms.h"
 #include "base/check.h"
-
-/* How far ahead of the click being judged memory is fetched. Far enough for a cache miss (about 100 ns), near enough that
- * the lines are still there. */
-enum { PREFETCH_AHEAD = 8, PREFETCH_ID_AHEAD = 4 };
+#include "journal/person_walk.h"
 
 struct aggregator {
     uint32_t partition;
@@ -18,33 +17,45 @@ struct aggregator {
     struct rules rules;
     struct watermark watermark;
     struct verdict_totals totals;
-    struct journal_offset taken; /* the `to` of the last partial */
-    struct increment *increments;
-    size_t increment_count, increment_capacity;
+    uint32_t filters_number;           /* of the last filter record */
+    struct filter_atoms *filter_atoms; /* NULL: of a backfill */
+    const struct atoms *atoms;         /* what clicks are matched against: of filter_atoms, or the backfill's */
+    struct journal_offset taken;       /* the `to` of the last partial */
+    struct partial waiting;            /* only its increments; the rest is filled in when it is taken */
 };
 
-void partial_fini(struct partial *partial) {
-    free(partial->increments);
-    *partial = (struct partial){0};
+static struct aggregator *create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads) {
+    struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
+    aggregator->partition = partition;
+    aggregator->ads = ads;
+    aggregator->dedup = dedup_create(dedup_memory_bytes);
+    watermark_init(&aggregator->watermark);
+    return aggregator;
 }
 
 struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
                                      const struct aggregator_checkpoint *counted_below,
                                      const struct verdict_listener *listener) {
-    struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
-    aggregator->partition = partition;
-    aggregator->ads = ads;
-    aggregator->dedup = dedup_create(dedup_memory_bytes);
+    struct aggregator *aggregator = create(partition, dedup_memory_bytes, ads);
     aggregator->counted_below = *counted_below;
     if (listener != NULL) aggregator->listener = *listener;
+    aggregator->filter_atoms = filter_atoms_create();
+    aggregator->atoms = filter_atoms_view(aggregator->filter_atoms);
     aggregator->taken = counted_below->offset;
-    watermark_init(&aggregator->watermark);
+    return aggregator;
+}
+
+struct aggregator *aggregator_create_backfill(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+                                              const struct atoms *atoms) {
+    struct aggregator *aggregator = create(partition, dedup_memory_bytes, ads);
+    aggregator->atoms = atoms;
     return aggregator;
 }
 
 void aggregator_destroy(struct aggregator *aggregator) {
     dedup_destroy(aggregator->dedup);
-    free(aggregator->increments);
+    filter_atoms_destroy(aggregator->filter_atoms);
+    partial_fini(&aggregator->waiting);
     free(aggregator);
 }
 
@@ -112,40 +123,32 @@ static void add_verdict(struct verdict_totals *totals, enum verdict verdict, boo
     CHECK_FAIL("verdict %d", (int)verdict);
 }
 
-static void push_increment(struct aggregator *aggregator, struct minute minute, uint32_t ad, uint16_t country) {
-    if (aggregator->increment_count == aggregator->increment_capacity) {
-        aggregator->increment_capacity = aggregator->increment_capacity * 2 + 1024;
-        aggregator->increments =
-            memory_resize(aggregator->increments, aggregator->increment_capacity * sizeof *aggregator->increments);
+/* A counted click, to be handed on; `person` stands at it, NULL: no atom but 0 can match. */
+static void hand_on(struct aggregator *aggregator, const struct judged_click *click, const struct ad_walk *walk,
+                    uint32_t index, const struct person_walk *person) {
+    uint32_t atoms[ATOMS_MATCH_MAX];
+    size_t atom_count = 0;
+    if (person != NULL) {
+        struct ip ip = person_walk_ip(person);
+        atom_count = atoms_match(aggregator->atoms, &ip, person_walk_user(person), atoms);
     }
-    aggregator->increments[aggregator->increment_count++] = (struct increment){minute, ad, {country}};
-}
-
-/* The ad ids of a block, walked PREFETCH_AHEAD clicks ahead of the judging, so that their hashes are known in time. */
-struct ad_walk {
-    const struct click_block *block;
-    const uint8_t *at;
-    uint32_t index;
-    struct {
-        struct bytes id;
-        uint64_t hash;
-    } ring[PREFETCH_AHEAD];
-};
-
-static void ad_walk_ahead(struct ad_walk *walk, const struct ads *ads) {
-    if (walk->index >= walk->block->count) return;
-    struct bytes id = {walk->at, walk->block->ad_lengths[walk->index]};
-    uint64_t hash = ads_hash(ads, id);
-    ads_prefetch(ads, hash);
-    walk->ring[walk->index % PREFETCH_AHEAD].id = id;
-    walk->ring[walk->index % PREFETCH_AHEAD].hash = hash;
-    walk->at += id.len;
-    walk->index++;
+    bool is_backfill = aggregator->filter_atoms == NULL;
+    if (is_backfill && atom_count == 0) return;
+    uint32_t slot = index % PREFETCH_AHEAD;
+    uint32_t ad = ads_index(aggregator->ads, walk->ring[slot].id, walk->ring[slot].hash);
+    struct minute minute = minute_of(click->time);
+    struct country country = {click->country};
+    if (!is_backfill) partial_push(&aggregator->waiting, (struct increment){minute, ad, country});
+    for (size_t i = 0; i < atom_count; i++)
+        partial_push_atom(&aggregator->waiting, (struct atom_increment){minute, ad, atoms[i], country});
 }
 
 static void step_clicks(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival) {
     const struct click_block *block = &sub_block->clicks;
     struct ad_walk walk = {.block = block, .at = block->ad_bytes.at};
+    /* An erased click has neither user nor address, so it matches no atom; without atoms no click does. */
+    bool matching = !atoms_none(aggregator->atoms) && block->personal.len > 0;
+    struct person_walk person = matching ? person_walk_of(block) : (struct person_walk){0};
     for (uint32_t i = 0; i < PREFETCH_AHEAD && i < block->count; i++) {
         ad_walk_ahead(&walk, aggregator->ads);
         dedup_prefetch(aggregator->dedup, block_identity(block, i));
@@ -161,17 +164,30 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
         if (aggregator->listener.judged != NULL)
             aggregator->listener.judged(aggregator->listener.self, aggregator->partition, offset, verdict);
         if (verdict == VERDICT_COUNTED) {
-            struct minute minute = minute_of(click.time);
-            aggregator->totals.late_amended += minute_end(minute).ms <= aggregator->watermark.w.ms;
+            aggregator->totals.late_amended += minute_end(minute_of(click.time)).ms <= aggregator->watermark.w.ms;
             if (offset.at >= aggregator->counted_below.offset.at) {
-                uint32_t slot = i % PREFETCH_AHEAD;
-                uint32_t ad = ads_index(aggregator->ads, walk.ring[slot].id, walk.ring[slot].hash);
-                push_increment(aggregator, minute, ad, click.country);
+                hand_on(aggregator, &click, &walk, i, matching ? &person : NULL);
             }
         }
+        if (matching) person_walk_step(&person);
         ad_walk_ahead(&walk, aggregator->ads); /* into the slot that was just used */
         watermark_click(&aggregator->watermark, &aggregator->rules, click.time, arrival, &click.identity);
     }
+}
+
+/* Takes effect from its own offset on (I2), also below the checkpoint: what stands is state. */
+static enum status step_filters(struct aggregator *aggregator, const struct sub_block *sub_block, struct failure *failure) {
+    for (uint32_t i = 0; i < sub_block->count; i++) {
+        const struct filter_record *record = &sub_block->filter_records[i];
+        if (record->number != aggregator->filters_number + 1)
+            return failure_set(failure, STATUS_CORRUPT, "partition %u: filter record %u follows on %u",
+                               aggregator->partition, record->number, aggregator->filters_number);
+        aggregator->filters_number = record->number;
+        if (aggregator->filter_atoms == NULL) continue;
+        enum status status = filter_atoms_step(aggregator->filter_atoms, record, failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
 }
 
 /* At the checkpoint's offset, replay and store must tell the same story. */
@@ -215,6 +231,8 @@ static enum status step_sub_block(struct aggregator *aggregator, const struct su
                                ADS_MAX);
         step_clicks(aggregator, sub_block, arrival);
         return STATUS_OK;
+    case SUB_BLOCK_FILTERS:
+        return step_filters(aggregator, sub_block, failure);
     }
     return failure_set(failure, STATUS_CORRUPT, "partition %u: sub-block kind %u is not known", aggregator->partition,
                        sub_block->kind);
@@ -242,28 +260,27 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
 
 bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     if (aggregator->next.at <= aggregator->taken.at) return false;
-    struct increment *spare = out->increments;
-    size_t spare_capacity = out->increment_capacity;
-    *out = (struct partial){
-        .partition = aggregator->partition,
-        .from = aggregator->taken,
-        .to = aggregator->next,
-        .watermark = aggregator->watermark,
-        .rules = aggregator->rules,
-        .totals = aggregator->totals,
-        .increments = aggregator->increments,
-        .increment_count = aggregator->increment_count,
-        .increment_capacity = aggregator->increment_capacity,
-    };
+    const struct partial spare = *out;
+    *out = aggregator->waiting;
+    out->partition = aggregator->partition;
+    out->from = aggregator->taken;
+    out->to = aggregator->next;
+    out->watermark = aggregator->watermark;
+    out->rules = aggregator->rules;
+    out->totals = aggregator->totals;
+    out->filters_number = aggregator->filters_number;
     aggregator->taken = aggregator->next;
-    aggregator->increments = spare;
-    aggregator->increment_capacity = spare_capacity;
-    aggregator->increment_count = 0;
+    aggregator->waiting = (struct partial){
+        .increments = spare.increments,
+        .increment_capacity = spare.increment_capacity,
+        .atom_increments = spare.atom_increments,
+        .atom_increment_capacity = spare.atom_increment_capacity,
+    };
     return true;
 }
 
 size_t aggregator_increments_waiting(const struct aggregator *aggregator) {
-    return aggregator->increment_count;
+    return aggregator->waiting.increment_count + aggregator->waiting.atom_increment_count;
 }
 
 bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted) {
@@ -271,6 +288,10 @@ bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted) {
     uint64_t room = dedup_room(aggregator->dedup);
     if (room > usage.entries_max / 4 && room >= room_wanted) return false;
     return !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
+}
+
+uint32_t aggregator_filters_number(const struct aggregator *aggregator) {
+    return aggregator->filters_number;
 }
 
 const struct watermark *aggregator_watermark(const struct aggregator *aggregator) {
@@ -283,4 +304,8 @@ uint64_t aggregator_dedup_room(const struct aggregator *aggregator) {
 
 struct dedup_usage aggregator_dedup_usage(const struct aggregator *aggregator) {
     return dedup_usage(aggregator->dedup);
+}
+
+uint64_t aggregator_atoms_memory_bytes(const struct aggregator *aggregator) {
+    return aggregator->filter_atoms == NULL ? 0 : filter_atoms_memory_bytes(aggregator->filter_atoms);
 }

@@ -7,6 +7,7 @@
 #include "aggregate/partial.h"
 #include "base/status.h"
 #include "dedup/dedup.h"
+#include "filter/atoms.h"
 #include "journal/record.h"
 
 struct aggregator;
@@ -29,11 +30,15 @@ struct verdict_listener {
 struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
                                      const struct aggregator_checkpoint *counted_below,
                                      const struct verdict_listener *listener);
+/* For backfill.h: judges everything as above, and hands on nothing but the matches with `atoms`, which are the caller's: it
+ * fills them, and lets go of some between two steps. Filter records only take their offsets. */
+struct aggregator *aggregator_create_backfill(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+                                              const struct atoms *atoms);
 void aggregator_destroy(struct aggregator *aggregator);
 
 /* Judges the partition's part of the next record. STATUS_FULL: the identities do not fit into dedup memory (only on a replay
- * with less memory than before, since intake stops accepting long before). STATUS_CORRUPT: offsets do not join, or the
- * state differs from the store's checkpoint. Not usable after an error. */
+ * with less memory than before, since intake stops accepting long before). STATUS_CORRUPT: offsets or filter records
+ * do not join, or the state differs from the store's checkpoint. Not usable after an error. */
 enum status aggregator_step(struct aggregator *aggregator, const struct journal_record *record,
                             struct failure *failure) MUST_USE;
 
@@ -46,6 +51,10 @@ size_t aggregator_increments_waiting(const struct aggregator *aggregator);
  * idle. True when there is more to do. */
 bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted);
 
+/* Of the last filter record stepped; also below the checkpoint, where nothing is taken. */
+uint32_t aggregator_filters_number(const struct aggregator *aggregator);
 const struct watermark *aggregator_watermark(const struct aggregator *aggregator);
 uint64_t aggregator_dedup_room(const struct aggregator *aggregator);
 struct dedup_usage aggregator_dedup_usage(const struct aggregator *aggregator);
+/* Of the filters that stand: their atoms, and what is kept to let them go. */
+uint64_t aggregator_atoms_memory_bytes(const struct aggregator *aggregator);
