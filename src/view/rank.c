@@ -1,4 +1,5 @@
 /* rank.c: the most clicked ads of a range of minutes, exactly. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -91,22 +92,127 @@ static void rank_from_window(struct view *view, struct minute from, struct minut
     rank_memo_give_counts(view->memo, counts, ad_count);
 }
 
-enum status view_rank(struct view *view, struct minute from, struct minute to, struct ranked_ad *out, size_t count_max,
-                      size_t *count, struct failure *failure) {
+/* --- with a selection --- */
+
+struct signed_cells {
+    int64_t *counts;
+    uint32_t ad_count;
+    const struct selection *selection;
+    int64_t sign;
+};
+
+static void add_signed(struct signed_cells *sum, uint32_t ad, struct country country, uint64_t count) {
+    if (!selection_has_country(sum->selection, country.code)) return;
+    CHECK(ad < sum->ad_count && count <= INT64_MAX);
+    CHECK(!__builtin_add_overflow(sum->counts[ad], sum->sign * (int64_t)count, &sum->counts[ad])); /* I9 */
+}
+
+static void add_cell(void *context, struct minute minute, const struct cell *cell) {
+    (void)minute;
+    add_signed(context, cell->ad, cell->country, cell->count);
+}
+
+static void add_atom_cell(void *context, struct minute minute, const struct atom_cell *cell) {
+    (void)minute;
+    add_signed(context, cell->ad, cell->country, cell->count);
+}
+
+static enum status add_cells(struct view *view, struct minute from, struct minute to, struct signed_cells *sum,
+                             struct failure *failure) {
+    for (size_t i = 0; i < sum->selection->term_count && from.index < to.index; i++) {
+        uint32_t atom = sum->selection->terms[i].atom;
+        sum->sign = sum->selection->terms[i].sign;
+        enum status status = atom == ATOM_ALL
+                                 ? view_visit_cells(view, from, to, add_cell, sum, failure)
+                                 : view_visit_atom_cells(view, atom, from, to, add_atom_cell, sum, failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+/* The selection's count of every ad in minutes that slices and window hold. */
+static void sum_sliced(struct view *view, const struct selection *selection, struct minute_range range, uint32_t *counts,
+                       uint32_t ad_count) {
+    struct slices_plan plan = slices_plan(view->slices, selection, range.from, range.to);
+    if (plan.needs_plain)
+        window_sum(view->window, range.from, range.to, counts, ad_count);
+    else
+        memset(counts, 0, ad_count * sizeof *counts);
+    slices_sum(view->slices, selection, &plan, range.from, range.to, counts, ad_count);
+}
+
+/* What lies outside of the slices comes from the cells; the middle is added to it. */
+static enum status rank_mixed(struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                              struct minute_range sliced, struct top *top, struct failure *failure) {
+    struct signed_cells sum = {.ad_count = ads_count(view->ads), .selection = selection};
+    sum.counts = memory_allocate_zeroed(sum.ad_count, sizeof *sum.counts);
+    enum status status = add_cells(view, from, sliced.from, &sum, failure);
+    if (status == STATUS_OK) status = add_cells(view, sliced.to, to, &sum, failure);
+    if (status == STATUS_OK && sliced.from.index < sliced.to.index) {
+        uint32_t *middle = rank_memo_take_counts(view->memo, sum.ad_count);
+        sum_sliced(view, selection, sliced, middle, sum.ad_count);
+        for (uint32_t ad = 0; ad < sum.ad_count; ad++) sum.counts[ad] += middle[ad];
+        rank_memo_give_counts(view->memo, middle, sum.ad_count);
+    }
+    for (uint32_t ad = 0; ad < sum.ad_count; ad++) CHECK(sum.counts[ad] >= 0);
+    if (status == STATUS_OK) select_64(top, (const uint64_t *)sum.counts, sum.ad_count);
+    free(sum.counts);
+    return status;
+}
+
+/* About how many cells of [from, to) memory and store hold: all that was counted, spread evenly over its minutes. Times
+ * STORED_COST, since a cell from there costs so much more than an entry of the slices. */
+static uint64_t unsliced_cost(const struct view *view, struct minute from, struct minute to) {
+    enum { STORED_COST = 16 };
+    if (!view->has_minutes || from.index >= to.index) return 0;
+    uint32_t first = from.index > view->first_minute.index ? from.index : view->first_minute.index;
+    uint32_t end = to.index < view->newest_minute.index + 1 ? to.index : view->newest_minute.index + 1;
+    uint64_t minutes = view->newest_minute.index + 1 - view->first_minute.index, counted = 0;
+    for (uint32_t p = 0; p < view->partition_count; p++) counted += view->partitions[p].public.totals.counted;
+    return first < end ? (counted / minutes + 1) * (end - first) * STORED_COST : 0;
+}
+
+static enum status rank_selected(struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                                 struct top *top, struct failure *failure) {
+    struct minute_range sliced = view_sliced(view, from, to);
+    uint64_t cost = unsliced_cost(view, from, sliced.from) + unsliced_cost(view, sliced.to, to);
+    if (sliced.from.index < sliced.to.index)
+        cost += slices_plan(view->slices, selection, sliced.from, sliced.to).entries;
+    if (cost > view->ranking_cells_max)
+        return failure_set(failure, STATUS_FULL,
+                           "this ranking would read about %" PRIu64 " cells, and the bound is %" PRIu64
+                           " (--ranking-cells-max): ask for a shorter window, or mark the filter as ranked",
+                           cost, view->ranking_cells_max);
+    if (from.index < sliced.from.index || sliced.to.index < to.index)
+        return rank_mixed(view, selection, from, to, sliced, top, failure);
+    uint32_t ad_count = ads_count(view->ads);
+    uint32_t *counts = rank_memo_take_counts(view->memo, ad_count);
+    sum_sliced(view, selection, sliced, counts, ad_count);
+    select_32(top, counts, ad_count);
+    rank_memo_give_counts(view->memo, counts, ad_count);
+    return STATUS_OK;
+}
+
+enum status view_rank(struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                      struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) {
     CHECK(count_max > 0);
     struct top top = {.view = view, .ads = out, .count_max = count_max};
-    bool covered = window_covers(view->window, from);
-    uint64_t changes = covered ? window_changes(view->window, from, to) : 0;
+    bool covered = window_covers(view->window, from), all = view_selects_all(view, selection);
+    uint32_t filter_id = all ? 0 : selection->filter->id;
+    bool remembered = covered && (all || filter_id != 0);
+    uint64_t changes = remembered ? window_changes(view->window, from, to) : 0;
     *count = 0;
-    if (covered && rank_memo_find(view->memo, from, to, changes, out, count_max, count)) return STATUS_OK;
+    if (remembered && rank_memo_find(view->memo, filter_id, from, to, changes, out, count_max, count)) return STATUS_OK;
     enum status status = STATUS_OK;
-    if (covered)
+    if (!all)
+        status = rank_selected(view, selection, from, to, &top, failure);
+    else if (covered)
         rank_from_window(view, from, to, &top);
     else
         status = rank_from_cells(view, from, to, &top, failure);
     if (status != STATUS_OK) return status;
     if (top.count > 0) qsort(out, top.count, sizeof *out, compare_ranked);
-    if (covered) rank_memo_keep(view->memo, from, to, changes, out, top.count, top.count < count_max);
+    if (remembered) rank_memo_keep(view->memo, filter_id, from, to, changes, out, top.count, top.count < count_max);
     *count = top.count;
     return STATUS_OK;
 }

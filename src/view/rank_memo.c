@@ -8,6 +8,7 @@
 enum { SPARE_MAX = 4 };
 
 struct remembered {
+    uint32_t filter_id;
     struct minute from, to;
     uint64_t changes;
     uint64_t used; /* for the choice of what to forget */
@@ -39,17 +40,17 @@ void rank_memo_destroy(struct rank_memo *memo) {
     free(memo);
 }
 
-static bool is_of(const struct remembered *entry, struct minute from, struct minute to) {
-    return entry->ads != NULL && entry->from.index == from.index && entry->to.index == to.index;
+static bool is_of(const struct remembered *entry, uint32_t filter_id, struct minute from, struct minute to) {
+    return entry->ads != NULL && entry->filter_id == filter_id && entry->from.index == from.index && entry->to.index == to.index;
 }
 
-bool rank_memo_find(struct rank_memo *memo, struct minute from, struct minute to, uint64_t changes, struct ranked_ad *out,
-                    size_t count_max, size_t *count) {
+bool rank_memo_find(struct rank_memo *memo, uint32_t filter_id, struct minute from, struct minute to, uint64_t changes,
+                    struct ranked_ad *out, size_t count_max, size_t *count) {
     bool found = false;
     pthread_mutex_lock(&memo->lock);
     for (size_t i = 0; i < RANK_MEMO_ENTRIES && !found; i++) {
         struct remembered *entry = &memo->entries[i];
-        if (!is_of(entry, from, to) || entry->changes != changes) continue;
+        if (!is_of(entry, filter_id, from, to) || entry->changes != changes) continue;
         if (entry->count < count_max && !entry->complete) continue;
         *count = entry->count < count_max ? entry->count : count_max;
         memcpy(out, entry->ads, *count * sizeof *out);
@@ -60,14 +61,14 @@ bool rank_memo_find(struct rank_memo *memo, struct minute from, struct minute to
     return found;
 }
 
-void rank_memo_keep(struct rank_memo *memo, struct minute from, struct minute to, uint64_t changes,
+void rank_memo_keep(struct rank_memo *memo, uint32_t filter_id, struct minute from, struct minute to, uint64_t changes,
                     const struct ranked_ad *ads, size_t count, bool complete) {
     if (count > RANK_MEMO_ADS_MAX) return;
     pthread_mutex_lock(&memo->lock);
     struct remembered *chosen = &memo->entries[0];
     for (size_t i = 0; i < RANK_MEMO_ENTRIES; i++) {
         struct remembered *entry = &memo->entries[i];
-        if (is_of(entry, from, to)) {
+        if (is_of(entry, filter_id, from, to)) {
             chosen = entry;
             break;
         }
@@ -75,12 +76,22 @@ void rank_memo_keep(struct rank_memo *memo, struct minute from, struct minute to
     }
     if (chosen->ads == NULL) chosen->ads = memory_allocate(RANK_MEMO_ADS_MAX * sizeof *chosen->ads);
     memcpy(chosen->ads, ads, count * sizeof *ads);
+    chosen->filter_id = filter_id;
     chosen->from = from;
     chosen->to = to;
     chosen->changes = changes;
     chosen->count = count;
     chosen->complete = complete;
     chosen->used = ++memo->uses;
+    pthread_mutex_unlock(&memo->lock);
+}
+
+void rank_memo_clear(struct rank_memo *memo) {
+    pthread_mutex_lock(&memo->lock);
+    for (size_t i = 0; i < RANK_MEMO_ENTRIES; i++) {
+        free(memo->entries[i].ads);
+        memo->entries[i] = (struct remembered){0};
+    }
     pthread_mutex_unlock(&memo->lock);
 }
 

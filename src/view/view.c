@@ -27,7 +27,7 @@ void store_cut_release(struct store_cut *cut) {
 }
 
 struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count,
-                         uint64_t window_memory_bytes) {
+                         const struct view_bounds *bounds) {
     CHECK(partition_count >= 1 && partition_count <= PARTITIONS_MAX);
     struct view *view = memory_allocate_zeroed(1, sizeof *view);
     view->store = store;
@@ -40,13 +40,17 @@ struct view *view_create(struct store *store, const struct kv *kv, struct ads *a
         watermark_init(&view->partitions[p].public.checkpoint_watermark);
     }
     view->cut = store_cut_take(kv);
-    view->window = window_create(window_memory_bytes);
+    view->window = window_create(bounds->window_memory_bytes);
+    view->slices = slices_create(bounds->slices_memory_bytes);
+    view->ranking_cells_max = bounds->ranking_cells_max;
+    view->filters = filters_create();
     view->memo = rank_memo_create();
     return view;
 }
 
 static void minute_cells_destroy(struct minute_cells *minute) {
     cell_table_fini(&minute->cells);
+    cell_table_fini(&minute->atoms);
     free(minute);
 }
 
@@ -59,6 +63,9 @@ void view_destroy(struct view *view) {
     free(view->garbage);
     store_cut_release(view->cut);
     window_destroy(view->window);
+    slices_destroy(view->slices);
+    filters_destroy(view->filters);
+    free(view->history_runs);
     rank_memo_destroy(view->memo);
     free(view->partitions);
     free(view);
@@ -123,8 +130,9 @@ static void load_cell(void *context, struct minute minute, const struct cell *ce
 static void measure_memory(struct partition_cells *partition) {
     partition->public.cells_in_memory = partition->public.bytes_in_memory = 0;
     for (size_t i = 0; i < partition->minute_count; i++) {
-        partition->public.cells_in_memory += partition->minutes[i]->cells.cell_count;
-        partition->public.bytes_in_memory += cell_table_bytes(&partition->minutes[i]->cells);
+        const struct minute_cells *minute = partition->minutes[i];
+        partition->public.cells_in_memory += (uint64_t)minute->cells.cell_count + minute->atoms.cell_count;
+        partition->public.bytes_in_memory += cell_table_bytes(&minute->cells) + cell_table_bytes(&minute->atoms);
     }
 }
 
@@ -173,8 +181,10 @@ enum status view_load(struct view *view, struct failure *failure) {
         public->watermark = public->checkpoint_watermark = checkpoint.watermark;
         public->totals = public->checkpoint_totals = checkpoint.totals;
         public->rules_number = checkpoint.rules_number;
-        measure_memory(&view->partitions[p]);
     }
+    status = view_load_atoms(view, failure);
+    if (status != STATUS_OK) return status;
+    for (uint32_t p = 0; p < view->partition_count; p++) measure_memory(&view->partitions[p]);
     status = load_window(view, failure);
     if (status == STATUS_OK) view_publish(view);
     return status;
@@ -203,6 +213,9 @@ static void apply_increments(struct view *view, struct partition_cells *partitio
         for (size_t i = 0; i < group; i++) {
             cell_table_add(&tables[i]->cells, cell_key(increments[i].ad, increments[i].country), 1);
             window_add(view->window, increments[i].minute, increments[i].ad, 1);
+            if (slices_hold(view->slices, increments[i].minute))
+                slices_add_late(view->slices, increments[i].minute,
+                                slice_key_country(increments[i].country, increments[i].ad), 1);
         }
     }
 }
@@ -216,6 +229,7 @@ void view_apply(struct view *view, const struct partial *partial) {
     CHECK(partial->totals.counted - public->totals.counted == partial->increment_count);
     CHECK(partial->watermark.w.ms >= public->watermark.w.ms && partial->watermark.s.ms >= public->watermark.s.ms);
     apply_increments(view, partition, partial);
+    view_apply_atoms(view, partition, partial);
     public->offset = partial->to;
     public->watermark = partial->watermark;
     public->totals = partial->totals;
@@ -226,6 +240,7 @@ void view_apply(struct view *view, const struct partial *partial) {
 void view_publish(struct view *view) {
     uint64_t version = 0;
     window_settle(view->window);
+    slices_settle(view->slices);
     for (uint32_t p = 0; p < view->partition_count; p++) version += view->partitions[p].public.offset.at;
     CHECK(version >= view->version);
     view->version = version;
@@ -243,9 +258,12 @@ void view_close_commit(struct view *view) {
 
 /* --- checkpoint --- */
 
-/* Whether the minute's cells leave memory with this checkpoint: it is closed in its partition. */
-static bool minute_leaves(const struct partition_cells *partition, struct minute minute) {
+bool view_minute_leaves(const struct partition_cells *partition, struct minute minute) {
     return minute_end(minute).ms <= partition->public.watermark.w.ms;
+}
+
+bool view_minute_has_block(const struct partition_cells *partition, struct minute minute) {
+    return minute_end(minute).ms <= partition->public.checkpoint_watermark.w.ms;
 }
 
 static struct cell *sorted_cells(const struct minute_cells *minute) {
@@ -270,7 +288,7 @@ static enum status put_closed_minute(struct view *view, struct kv_batch *batch, 
     struct cell *cells = sorted_cells(minute);
     size_t count = minute->cells.cell_count;
     enum status status = STATUS_OK;
-    if (minute_end(minute->minute).ms <= view->partitions[p].public.checkpoint_watermark.w.ms)
+    if (view_minute_has_block(&view->partitions[p], minute->minute))
         status = store_put_amendments(view->store, batch, p, minute->minute, cells, count, failure);
     else
         store_put_block(view->store, batch, p, minute->minute, cells, count);
@@ -285,7 +303,7 @@ static enum status put_minutes(struct view *view, struct kv_batch *batch, uint32
     enum status status = STATUS_OK;
     for (size_t i = 0; i < partition->minute_count && status == STATUS_OK; i++) {
         const struct minute_cells *minute = partition->minutes[i];
-        if (minute_leaves(partition, minute->minute)) {
+        if (view_minute_leaves(partition, minute->minute)) {
             status = put_closed_minute(view, batch, p, minute, failure);
         } else {
             open[open_count++] = (struct open_minute){minute->minute, sorted_cells(minute), minute->cells.cell_count};
@@ -305,6 +323,7 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
     uint32_t ads = ads_count(view->ads);
     put_new_ads(view, &batch, ads);
     enum status status = put_minutes(view, &batch, partition, failure);
+    if (status == STATUS_OK) status = view_put_atoms(view, &batch, partition, failure);
     if (status == STATUS_OK) {
         struct partition_checkpoint checkpoint = {public->offset, public->watermark, public->totals, public->rules_number};
         store_put_partition(view->store, &batch, partition, &checkpoint);
@@ -333,7 +352,7 @@ void view_checkpoint_done(struct view *view, uint32_t partition_index) {
     size_t kept = 0;
     for (size_t i = 0; i < partition->minute_count; i++) {
         struct minute_cells *minute = partition->minutes[i];
-        if (!minute_leaves(partition, minute->minute)) {
+        if (!view_minute_leaves(partition, minute->minute)) {
             partition->minutes[kept++] = minute;
             continue;
         }

@@ -8,20 +8,32 @@
 
 #include "ads/ads.h"
 #include "aggregate/partial.h"
+#include "filter/filters.h"
+#include "filter/selection.h"
 #include "store/store.h"
 
 struct view;
 
-/* All of them outlive the view. `window_memory_bytes` bounds the minutes of the last 25 h that are held by ad
- * (view/window.h). */
+struct view_bounds {
+    uint64_t window_memory_bytes; /* of the minutes of the last 25 h that are held by ad (view/window.h) */
+    uint64_t slices_memory_bytes; /* of those that are held by country and atom, for filters (view/slices.h) */
+    uint64_t ranking_cells_max;   /* a filtered ranking that would read more is refused */
+};
+/* Store, kv and dictionary outlive the view. */
 struct view *view_create(struct store *store, const struct kv *kv, struct ads *ads, uint32_t partition_count,
-                         uint64_t window_memory_bytes);
+                         const struct view_bounds *bounds);
 void view_destroy(struct view *view);
 /* Ads, partitions and open minutes from the store. Afterwards view_partition tells from which offsets to go on. */
 enum status view_load(struct view *view, struct failure *failure) MUST_USE;
 
 /* --- writer's side: one thread, under the write lock --- */
 void view_apply(struct view *view, const struct partial *partial);
+/* Takes over the journal's next filter records; every partition must have passed them (view_filters_passed). */
+void view_apply_filters(struct view *view, const struct filter_record *records, size_t count);
+/* Everything in the partition is counted under the filter records up to this one, which lies below its offset. */
+void view_pass_filters(struct view *view, uint32_t partition, uint32_t number);
+/* The number of the last filter record that all partitions have passed. */
+uint32_t view_filters_passed(const struct view *view);
 /* Makes what was applied visible as a new version. */
 void view_publish(struct view *view);
 
@@ -29,6 +41,11 @@ void view_publish(struct view *view);
  * due), the other under the write lock. Changes no answer. */
 bool view_close_prepare(struct view *view);
 void view_close_commit(struct view *view);
+/* The same for one more minute of the past by country and atom, once there is a filter. STATUS_END: none is due. */
+enum status view_fill_prepare(struct view *view, struct failure *failure) MUST_USE;
+void view_fill_commit(struct view *view);
+/* The store has marked these atoms as backfilled (recalculation): from now on their history counts. Under the write lock. */
+void view_backfilled(struct view *view, uint32_t run, const uint32_t *atoms, size_t count);
 
 /* --- checkpoint: the writer's thread; readers go on in between --- */
 /* Writes the partition's state into the store as one batch. No lock needed. */
@@ -48,6 +65,7 @@ struct view_partition {
     struct watermark checkpoint_watermark;
     struct verdict_totals checkpoint_totals;
     uint64_t cells_in_memory, bytes_in_memory;
+    uint32_t filters_number; /* of the last filter record that it has passed */
 };
 uint32_t view_partition_count(const struct view *view);
 const struct view_partition *view_partition(const struct view *view, uint32_t partition);
@@ -60,21 +78,26 @@ struct event_time view_sealed_to(const struct view *view); /* lowest S */
 bool view_last_minute(const struct view *view, struct minute *out);
 const char *view_state(const struct view *view, struct minute to); /* of [.., to): "open", "closed" or "sealed" (I7) */
 
+/* Those that every partition has passed. */
+const struct filters *view_filters(const struct view *view);
+
+/* In the next three `selection` NULL is all clicks. A selection's atoms count from filters_covers_from on: an earlier `from`
+ * is the caller's mistake, and what it gets is only what has been counted. */
 /* Exact count of one ad in [from, to). */
-enum status view_count(struct view *view, struct bytes ad_id, struct minute from, struct minute to, uint64_t *count,
-                       struct failure *failure) MUST_USE;
+enum status view_count(struct view *view, const struct selection *selection, struct bytes ad_id, struct minute from,
+                       struct minute to, uint64_t *count, struct failure *failure) MUST_USE;
 /* The same, minute by minute, ascending; minutes without a click are left out. A minute may come in parts: add them up. */
 typedef void view_minute_visit(void *context, struct minute minute, uint64_t count);
-enum status view_visit_ad(struct view *view, struct bytes ad_id, struct minute from, struct minute to,
-                          view_minute_visit *visit, void *context, struct failure *failure) MUST_USE;
+enum status view_visit_ad(struct view *view, const struct selection *selection, struct bytes ad_id, struct minute from,
+                          struct minute to, view_minute_visit *visit, void *context, struct failure *failure) MUST_USE;
 struct ranked_ad {
     struct bytes ad_id; /* valid as long as the dictionary */
     uint64_t count;
 };
 /* The `count_max` most clicked ads of [from, to): count descending, then ad id ascending (I9); fewer if fewer have a click.
- */
-enum status view_rank(struct view *view, struct minute from, struct minute to, struct ranked_ad *out, size_t count_max,
-                      size_t *count, struct failure *failure) MUST_USE;
+ * STATUS_FULL: it would read more than ranking_cells_max cells; the failure says how many. */
+enum status view_rank(struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                      struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) MUST_USE;
 /* Calls `visit` with the cells in [from, to), minutes ascending within a partition; a cell may come in parts. */
 enum status view_visit_cells(struct view *view, struct minute from, struct minute to, store_cell_visit *visit, void *context,
                              struct failure *failure) MUST_USE;
@@ -83,6 +106,10 @@ struct view_usage {
     uint64_t window_bytes, window_bytes_max, window_minutes, window_vectors;
     struct minute window_from; /* questions from here on are answered from memory */
     uint64_t cells_bytes;      /* what came since the checkpoints */
+    uint64_t slices_bytes, slices_bytes_max, slices_minutes;
+    struct minute slices_from; /* filtered questions from here on are answered from memory; meaningful with slices_minutes */
+    uint64_t filters_bytes;    /* filters, atoms and dictionaries, without the aggregators' */
+    uint32_t filters_standing, filters_ranked, atoms_live;
 };
 struct view_usage view_usage(const struct view *view);
 

@@ -5,12 +5,14 @@
 
 #include "view/cell_table.h"
 #include "view/rank_memo.h"
+#include "view/slices.h"
 #include "view/view.h"
 #include "view/window.h"
 
 struct minute_cells {
     struct minute minute;
     struct cell_table cells;
+    struct cell_table atoms; /* by atom_cell_key */
 };
 
 struct partition_cells {
@@ -30,6 +32,9 @@ struct store_cut *store_cut_take(const struct kv *kv);
 struct store_cut *store_cut_hold(struct store_cut *cut);
 void store_cut_release(struct store_cut *cut);
 
+/* What view_fill_prepare has made ready. */
+enum view_fill { FILL_NONE, FILL_BEGIN, FILL_NEWEST, FILL_FOLD, FILL_OLDER };
+
 struct view {
     struct store *store;
     struct kv kv;
@@ -39,6 +44,13 @@ struct view {
     uint32_t partition_count;
     struct partition_cells *partitions;
     struct window *window;
+    struct slices *slices;
+    enum view_fill fill;
+    atomic_bool slices_wanted; /* somebody asked by country though no filter stands */
+    struct filters *filters;
+    struct store_history history; /* views history_runs */
+    uint32_t *history_runs;
+    uint64_t ranking_cells_max;
     struct minute_cells **garbage; /* let go of by checkpoints, not freed yet */
     size_t garbage_count, garbage_capacity;
     struct rank_memo *memo;
@@ -52,6 +64,30 @@ struct minute_cells *partition_get_minute(struct partition_cells *partition, str
 /* Index of the first minute >= `minute`. */
 size_t partition_minute_index(const struct partition_cells *partition, struct minute minute);
 void view_note_minute(struct view *view, struct minute minute);
+/* Whether the minute's cells leave memory with the next checkpoint: it is closed in its partition. */
+bool view_minute_leaves(const struct partition_cells *partition, struct minute minute);
+/* Whether it was closed at the last checkpoint already: then what came since is late, and amends. */
+bool view_minute_has_block(const struct partition_cells *partition, struct minute minute);
+bool view_is_stored(const struct view *view, struct minute from, struct minute to);
+/* The first minute of [from, to) that the window covers; `to` when it covers none. */
+struct minute view_covered_from(const struct view *view, struct minute from, struct minute to);
+/* The part of [from, to) that slices and window both hold; empty at `to` when there is none. */
+struct minute_range {
+    struct minute from, to;
+};
+struct minute_range view_sliced(const struct view *view, struct minute from, struct minute to);
+/* The selection is all clicks. If not, it notes that somebody asks by country or atom. */
+bool view_selects_all(struct view *view, const struct selection *selection);
+/* --- view_atoms.c --- */
+void view_apply_atoms(struct view *view, struct partition_cells *partition, const struct partial *partial);
+enum status view_put_atoms(struct view *view, struct kv_batch *batch, uint32_t partition, struct failure *failure) MUST_USE;
+enum status view_load_atoms(struct view *view, struct failure *failure) MUST_USE;
+/* --- view_select.c: signed sums of cells, without window and slices --- */
+enum status view_count_cells(struct view *view, const struct selection *selection, uint32_t ad, struct minute from,
+                             struct minute to, int64_t *count, struct failure *failure) MUST_USE;
+/* Cells of atoms >= 1 (`atom` 0: of all) in [from, to), from memory and store, in parts. */
+enum status view_visit_atom_cells(struct view *view, uint32_t atom, struct minute from, struct minute to,
+                                  store_atom_visit *visit, void *context, struct failure *failure) MUST_USE;
 /* The cells of [from, to) that are in memory. */
 void view_visit_memory(const struct partition_cells *partition, struct minute from, struct minute to,
                        store_cell_visit *visit, void *context);

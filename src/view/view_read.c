@@ -52,7 +52,7 @@ const char *view_state(const struct view *view, struct minute to) {
     return end_ms <= view_watermark(view).ms ? "closed" : "open";
 }
 
-static bool is_stored(const struct view *view, struct minute from, struct minute to) {
+bool view_is_stored(const struct view *view, struct minute from, struct minute to) {
     return view->has_stored && from.index <= view->stored_highest.index && to.index > view->stored_lowest.index;
 }
 
@@ -71,7 +71,7 @@ static enum status count_from_cells(struct view *view, uint32_t ad, struct minut
             if (partition->minutes[i]->minute.index >= to.index) break;
             *count += cell_table_ad_count(&partition->minutes[i]->cells, ad);
         }
-        if (!is_stored(view, from, to)) continue;
+        if (!view_is_stored(view, from, to)) continue;
         enum status status = store_visit_ad(view->store, view->cut->snapshot, p, ad, from, to, sum_cell, count, failure);
         if (status != STATUS_OK) return status;
     }
@@ -79,19 +79,16 @@ static enum status count_from_cells(struct view *view, uint32_t ad, struct minut
 }
 
 /* The first minute of [from, to) that the window covers; `to` when it covers none. */
-static struct minute covered_from(const struct view *view, struct minute from, struct minute to) {
+struct minute view_covered_from(const struct view *view, struct minute from, struct minute to) {
     if (window_covers(view->window, from)) return from;
     struct minute covered = window_from(view->window);
     bool some = covered.index < to.index && window_covers(view->window, covered);
     return some ? covered : to;
 }
 
-enum status view_count(struct view *view, struct bytes ad_id, struct minute from, struct minute to, uint64_t *count,
-                       struct failure *failure) {
-    uint32_t ad;
-    *count = 0;
-    if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
-    struct minute covered = covered_from(view, from, to);
+static enum status count_all(struct view *view, uint32_t ad, struct minute from, struct minute to, uint64_t *count,
+                             struct failure *failure) {
+    struct minute covered = view_covered_from(view, from, to);
     if (covered.index < to.index) *count = window_count(view->window, ad, covered, to);
 #ifdef TALLY_COSTLY_CHECKS
     uint64_t from_cells = 0;
@@ -100,43 +97,56 @@ enum status view_count(struct view *view, struct bytes ad_id, struct minute from
     return covered.index > from.index ? count_from_cells(view, ad, from, covered, count, failure) : STATUS_OK;
 }
 
-struct ad_visit {
-    view_minute_visit *visit;
-    void *context;
-};
-
-static void visit_stored_cell(void *context, struct minute minute, const struct cell *cell) {
-    const struct ad_visit *ad_visit = context;
-    ad_visit->visit(ad_visit->context, minute, cell->count);
+struct minute_range view_sliced(const struct view *view, struct minute from, struct minute to) {
+    struct minute_range none = {to, to};
+    if (!slices_active(view->slices)) return none;
+    struct minute first = slices_from(view->slices), end = slices_closed_before(view->slices);
+    if (!window_covers(view->window, first)) first = window_from(view->window);
+    if (first.index < from.index) first = from;
+    if (end.index > to.index) end = to;
+    return first.index < end.index ? (struct minute_range){first, end} : none;
 }
 
-enum status view_visit_ad(struct view *view, struct bytes ad_id, struct minute from, struct minute to,
-                          view_minute_visit *visit, void *context, struct failure *failure) {
-    uint32_t ad;
-    if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
-    struct ad_visit ad_visit = {visit, context};
-    struct minute covered = covered_from(view, from, to);
-    for (uint32_t p = 0; covered.index > from.index && p < view->partition_count; p++) {
-        const struct partition_cells *partition = &view->partitions[p];
-        for (size_t i = partition_minute_index(partition, from); i < partition->minute_count; i++) {
-            const struct minute_cells *minute = partition->minutes[i];
-            if (minute->minute.index >= covered.index) break;
-            uint64_t count = cell_table_ad_count(&minute->cells, ad);
-            if (count > 0) visit(context, minute->minute, count);
-        }
-        if (!is_stored(view, from, covered)) continue;
-        enum status status =
-            store_visit_ad(view->store, view->cut->snapshot, p, ad, from, covered, visit_stored_cell, &ad_visit, failure);
-        if (status != STATUS_OK) return status;
+/* The middle from the slices, what lies before and behind it from the cells. */
+static enum status count_selected(struct view *view, const struct selection *selection, uint32_t ad, struct minute from,
+                                  struct minute to, uint64_t *count, struct failure *failure) {
+    struct minute_range sliced = view_sliced(view, from, to);
+    int64_t sum = 0;
+    enum status status = STATUS_OK;
+    if (from.index < sliced.from.index)
+        status = view_count_cells(view, selection, ad, from, sliced.from, &sum, failure);
+    if (status == STATUS_OK && sliced.to.index < to.index)
+        status = view_count_cells(view, selection, ad, sliced.to, to, &sum, failure);
+    if (status != STATUS_OK) return status;
+    if (sliced.from.index < sliced.to.index) {
+        bool needs_plain = slices_count_needs_plain(view->slices, selection);
+        uint64_t plain = needs_plain ? window_count(view->window, ad, sliced.from, sliced.to) : 0;
+        sum += (int64_t)slices_count(view->slices, selection, ad, sliced.from, sliced.to, plain);
+#ifdef TALLY_COSTLY_CHECKS
+        int64_t whole = 0;
+        COSTLY_CHECK(view_count_cells(view, selection, ad, from, to, &whole, NULL) != STATUS_OK || whole == sum);
+#endif
     }
-    uint32_t end = !view->has_minutes                         ? 0
-                   : to.index < view->newest_minute.index + 1 ? to.index
-                                                              : view->newest_minute.index + 1;
-    for (uint32_t minute = covered.index; minute < end; minute++) {
-        uint64_t count = window_minute_count(view->window, ad, (struct minute){minute});
-        if (count > 0) visit(context, (struct minute){minute}, count);
-    }
+    CHECK(sum >= 0); /* a filter's clicks are some of all clicks */
+    *count = (uint64_t)sum;
     return STATUS_OK;
+}
+
+enum status view_count(struct view *view, const struct selection *selection, struct bytes ad_id, struct minute from,
+                       struct minute to, uint64_t *count, struct failure *failure) {
+    uint32_t ad;
+    *count = 0;
+    if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
+    if (view_selects_all(view, selection)) return count_all(view, ad, from, to, count, failure);
+    return count_selected(view, selection, ad, from, to, count, failure);
+}
+
+bool view_selects_all(struct view *view, const struct selection *selection) {
+    if (selection == NULL) return true;
+    if (selection->all_countries && selection->term_count == 1 && selection->terms[0].atom == ATOM_ALL) return true;
+    /* A plain load first: the flag's line is shared by all readers. */
+    if (!atomic_load(&view->slices_wanted)) atomic_store(&view->slices_wanted, true);
+    return false;
 }
 
 void view_visit_memory(const struct partition_cells *partition, struct minute from, struct minute to,
@@ -144,10 +154,10 @@ void view_visit_memory(const struct partition_cells *partition, struct minute fr
     for (size_t i = partition_minute_index(partition, from); i < partition->minute_count; i++) {
         const struct minute_cells *minute = partition->minutes[i];
         if (minute->minute.index >= to.index) break;
-        for (uint32_t k = 0; k < minute->cells.slot_count; k++) {
-            uint64_t key = minute->cells.slots[k].key;
-            struct cell cell = {cell_key_ad(key), cell_key_country(key), minute->cells.slots[k].count};
-            if (key != 0) visit(context, minute->minute, &cell);
+        struct cell_cursor cursor = {0};
+        for (const struct cell_slot *slot; (slot = cell_table_next(&minute->cells, &cursor)) != NULL;) {
+            struct cell cell = {cell_key_ad(slot->key), cell_key_country(slot->key), slot->count};
+            visit(context, minute->minute, &cell);
         }
     }
 }
@@ -156,7 +166,7 @@ enum status view_visit_cells(struct view *view, struct minute from, struct minut
                              struct failure *failure) {
     for (uint32_t p = 0; p < view->partition_count; p++) {
         view_visit_memory(&view->partitions[p], from, to, visit, context);
-        if (!is_stored(view, from, to)) continue;
+        if (!view_is_stored(view, from, to)) continue;
         enum status status = store_visit_all(view->store, view->cut->snapshot, p, from, to, visit, context, failure);
         if (status != STATUS_OK) return status;
     }
@@ -170,6 +180,15 @@ struct view_usage view_usage(const struct view *view) {
                                .window_minutes = window.minutes,
                                .window_vectors = window.vectors,
                                .window_from = window.from};
+    struct slices_usage slices = slices_usage(view->slices);
+    usage.slices_bytes = slices.bytes;
+    usage.slices_bytes_max = slices.bytes_max;
+    usage.slices_minutes = slices.minutes;
+    usage.slices_from = slices.from;
+    usage.filters_bytes = filters_memory_bytes(view->filters);
+    usage.filters_standing = filters_standing(view->filters);
+    usage.filters_ranked = filters_ranked(view->filters);
+    usage.atoms_live = atoms_live(filters_atoms(view->filters));
     for (uint32_t p = 0; p < view->partition_count; p++) usage.cells_bytes += view->partitions[p].public.bytes_in_memory;
     return usage;
 }

@@ -1,0 +1,212 @@
+/* slices_read.c: the readers' side of the slices.
+ *
+ * A selection is a signed sum of its terms' cells over its countries. The term of atom 0, all clicks, of which there is at
+ * most one, is the sum of the selected countries' slices, or what is plain minus those of the other countries: whichever is
+ * less to read. Only countries that have clicks matter. Those of any other atom are few beside, and filtered by country one
+ * by one. */
+#include <stdlib.h>
+
+#include "view/slices.h"
+#include "view/slices_internal.h"
+
+struct minute slices_from(const struct slices *slices) {
+    return (struct minute){slices_active(slices) ? slices->from : UINT32_MAX};
+}
+
+struct minute slices_closed_before(const struct slices *slices) {
+    return (struct minute){slices_active(slices) ? slices->closed_before : UINT32_MAX};
+}
+
+static void check_covered(const struct slices *slices, struct minute from, struct minute to) {
+    CHECK(slices_active(slices) && slices->late_minute_count == 0);
+    CHECK(from.index >= slices->from && from.index <= to.index && to.index <= slices->closed_before);
+}
+
+static bool has_atom_0(const struct selection *selection) {
+    for (size_t i = 0; i < selection->term_count; i++) {
+        if (selection->terms[i].atom != 0) continue;
+        CHECK(selection->terms[i].sign == 1);
+        return true;
+    }
+    return false;
+}
+
+static uint64_t atom_first(uint32_t atom) {
+    return slice_key_atom(atom, 0, (struct country){0});
+}
+static uint64_t atom_last(uint32_t atom) {
+    return atom_first(atom) | (SLICE_KEY_FIRST_ATOM - 1);
+}
+
+/* --- one ad --- */
+
+/* Whether fewer of the countries are selected than are not. */
+static bool selected_are_fewer(const struct slices *slices, const struct selection *selection) {
+    uint32_t selected = 0;
+    for (uint32_t i = 0; i < slices->country_count; i++)
+        selected += selection_has_country(selection, slices->countries[i].code);
+    return selected <= slices->country_count / 2;
+}
+
+bool slices_count_needs_plain(const struct slices *slices, const struct selection *selection) {
+    return has_atom_0(selection) && (selection->all_countries || !selected_are_fewer(slices, selection));
+}
+
+/* Of one ad in one minute: the countries that are selected, or those that are not. */
+static uint64_t count_countries(const struct slices *slices, const struct slice_vector *vector,
+                                const struct selection *selection, uint32_t ad, bool selected) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < slices->country_count; i++) {
+        struct country country = slices->countries[i];
+        if (selection_has_country(selection, country.code) != selected) continue;
+        uint64_t key = slice_key_country(country, ad);
+        sum += slice_vector_sum(vector, key, key);
+    }
+    return sum;
+}
+
+struct count_visit {
+    const struct selection *selection;
+    uint64_t sum;
+};
+
+static inline void count_if_selected(void *context, uint64_t key, uint64_t count) {
+    struct count_visit *visit = context;
+    if (selection_has_country(visit->selection, (uint16_t)key)) visit->sum += count;
+}
+
+/* Of one ad in one minute. */
+static int64_t count_atoms(const struct slice_vector *vector, const struct selection *selection, uint32_t ad) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < selection->term_count; i++) {
+        struct filter_term term = selection->terms[i];
+        if (term.atom == 0) continue;
+        struct count_visit visit = {.selection = selection};
+        slice_vector_visit(vector, slice_key_atom(term.atom, ad, (struct country){0}),
+                           slice_key_atom(term.atom, ad, (struct country){UINT16_MAX}), count_if_selected, &visit);
+        sum += term.sign * (int64_t)visit.sum;
+    }
+    return sum;
+}
+
+uint64_t slices_count(const struct slices *slices, const struct selection *selection, uint32_t ad, struct minute from,
+                      struct minute to, uint64_t plain) {
+    check_covered(slices, from, to);
+    bool needs_plain = slices_count_needs_plain(slices, selection);
+    CHECK(!needs_plain || plain <= INT64_MAX);
+    bool has_countries = has_atom_0(selection) && !selection->all_countries;
+    int64_t sum = needs_plain ? (int64_t)plain : 0;
+    for (uint32_t minute = from.index; minute < to.index; minute++) {
+        const struct slice_minute *slot = slices_slot(slices, minute);
+        if (slot == NULL) continue;
+        if (has_countries) {
+            int64_t counted = (int64_t)count_countries(slices, &slot->vector, selection, ad, !needs_plain);
+            sum += needs_plain ? -counted : counted;
+        }
+        sum += count_atoms(&slot->vector, selection, ad);
+    }
+    CHECKF(sum >= 0, "ad %u: %lld clicks in minutes %u to %u", ad, (long long)sum, from.index, to.index);
+    return (uint64_t)sum;
+}
+
+/* --- all ads --- */
+
+struct key_range {
+    uint64_t first, last;
+};
+
+/* The countries that are selected, or those that are not, as ascending ranges of keys; neighbours in one. Free it. */
+static struct key_range *country_ranges(const struct slices *slices, const struct selection *selection, bool selected,
+                                        uint32_t *range_count) {
+    struct key_range *ranges = memory_allocate((slices->country_count + 1) * sizeof *ranges);
+    bool goes_on = false;
+    *range_count = 0;
+    for (uint32_t i = 0; i < slices->country_count; i++) {
+        struct country country = slices->countries[i];
+        bool is_wanted = selection_has_country(selection, country.code) == selected;
+        uint64_t last = slice_key_country(country, (1 << 24) - 1);
+        if (is_wanted && goes_on) ranges[*range_count - 1].last = last;
+        if (is_wanted && !goes_on) ranges[(*range_count)++] = (struct key_range){slice_key_country(country, 0), last};
+        goes_on = is_wanted;
+    }
+    return ranges;
+}
+
+struct slices_plan slices_plan(const struct slices *slices, const struct selection *selection, struct minute from,
+                               struct minute to) {
+    check_covered(slices, from, to);
+    struct slices_plan plan = {.needs_plain = has_atom_0(selection) && selection->all_countries};
+    uint64_t selected = 0, all = 0;
+    uint32_t range_count = 0;
+    struct key_range *ranges = NULL;
+    if (has_atom_0(selection) && !selection->all_countries) ranges = country_ranges(slices, selection, true, &range_count);
+    for (uint32_t minute = from.index; minute < to.index; minute++) {
+        const struct slice_minute *slot = slices_slot(slices, minute);
+        if (slot == NULL) continue;
+        for (uint32_t i = 0; i < range_count; i++)
+            selected += slice_vector_entries(&slot->vector, ranges[i].first, ranges[i].last);
+        if (ranges != NULL) all += slice_vector_entries(&slot->vector, 0, SLICE_KEY_FIRST_ATOM - 1);
+        for (size_t i = 0; i < selection->term_count; i++) {
+            uint32_t atom = selection->terms[i].atom;
+            if (atom != 0) plan.entries += slice_vector_entries(&slot->vector, atom_first(atom), atom_last(atom));
+        }
+    }
+    free(ranges);
+    uint64_t rest = all > selected ? all - selected : 0;
+    plan.subtract_rest = rest < selected;
+    plan.needs_plain |= plan.subtract_rest;
+    plan.entries += plan.subtract_rest ? rest : selected;
+    return plan;
+}
+
+struct dense_visit {
+    const struct selection *selection;
+    uint32_t *dense;
+    uint32_t ad_count;
+    uint32_t sign; /* 1, or -1 modulo 2^32 */
+};
+
+static inline void add_country_slice(void *context, uint64_t key, uint64_t count) {
+    const struct dense_visit *visit = context;
+    uint32_t ad = key & 0xFFFFFF;
+    CHECK(ad < visit->ad_count);
+    visit->dense[ad] += visit->sign * (uint32_t)count;
+}
+
+static inline void add_atom_slice(void *context, uint64_t key, uint64_t count) {
+    const struct dense_visit *visit = context;
+    if (!selection_has_country(visit->selection, (uint16_t)key)) return;
+    uint32_t ad = (uint32_t)(key >> 16) & 0xFFFFFF;
+    CHECK(ad < visit->ad_count);
+    visit->dense[ad] += visit->sign * (uint32_t)count;
+}
+
+static void sum_countries(const struct slice_vector *vector, struct key_range range, struct dense_visit visit) {
+    slice_vector_visit(vector, range.first, range.last, add_country_slice, &visit);
+}
+
+static void sum_atom(const struct slice_vector *vector, uint32_t atom, struct dense_visit visit) {
+    slice_vector_visit(vector, atom_first(atom), atom_last(atom), add_atom_slice, &visit);
+}
+
+void slices_sum(const struct slices *slices, const struct selection *selection, const struct slices_plan *plan,
+                struct minute from, struct minute to, uint32_t *dense, uint32_t ad_count) {
+    check_covered(slices, from, to);
+    uint32_t range_count = 0;
+    struct key_range *ranges = NULL;
+    if (has_atom_0(selection) && !selection->all_countries)
+        ranges = country_ranges(slices, selection, !plan->subtract_rest, &range_count);
+    struct dense_visit visit = {.selection = selection, .dense = dense, .ad_count = ad_count};
+    for (uint32_t minute = from.index; minute < to.index; minute++) {
+        const struct slice_minute *slot = slices_slot(slices, minute);
+        if (slot == NULL) continue;
+        visit.sign = plan->subtract_rest ? UINT32_MAX : 1;
+        for (uint32_t i = 0; i < range_count; i++) sum_countries(&slot->vector, ranges[i], visit);
+        for (size_t i = 0; i < selection->term_count; i++) {
+            struct filter_term term = selection->terms[i];
+            visit.sign = term.sign < 0 ? UINT32_MAX : 1;
+            if (term.atom != 0) sum_atom(&slot->vector, term.atom, visit);
+        }
+    }
+    free(ranges);
+}

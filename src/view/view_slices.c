@@ -1,0 +1,98 @@
+/* view_slices.c: keeps the slices (recent minutes by country and atom) up with the window and fills them into the past. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "view/view_internal.h"
+
+/* The cells of one minute as slices. */
+struct gathering {
+    struct slice *items;
+    size_t count, capacity;
+};
+
+static void gather(struct gathering *gathering, uint64_t key, uint64_t count) {
+    if (gathering->count == gathering->capacity) {
+        gathering->capacity = gathering->capacity * 2 + 4096;
+        gathering->items = memory_resize(gathering->items, gathering->capacity * sizeof *gathering->items);
+    }
+    CHECK(count <= UINT32_MAX); /* the window holds less than 2^32 clicks, or gives nothing */
+    gathering->items[gathering->count++] = (struct slice){key, (uint32_t)count};
+}
+
+static void gather_cell(void *context, struct minute minute, const struct cell *cell) {
+    (void)minute;
+    gather(context, slice_key_country(cell->country, cell->ad), cell->count);
+}
+
+static void gather_atom_cell(void *context, struct minute minute, const struct atom_cell *cell) {
+    (void)minute;
+    gather(context, slice_key_atom(cell->atom, cell->ad, cell->country), cell->count);
+}
+
+static enum status gather_minute(struct view *view, struct minute minute, struct gathering *gathering,
+                                 struct failure *failure) {
+    struct minute end = {minute.index + 1};
+    enum status status = view_visit_cells(view, minute, end, gather_cell, gathering, failure);
+    if (status == STATUS_OK) status = view_visit_atom_cells(view, 0, minute, end, gather_atom_cell, gathering, failure);
+    return status;
+}
+
+/* Somebody asks, or may ask, by country or atom, and there are closed minutes to hold. */
+static bool begin_is_due(const struct view *view) {
+    if (slices_active(view->slices) || window_closed_before(view->window).index == 0) return false;
+    return filters_standing(view->filters) > 0 || atomic_load(&view->slices_wanted);
+}
+
+/* The minute that is wanted next. The newest first: questions about now must not wait for the past. */
+static enum view_fill wanted_minute(const struct view *view, struct minute *minute) {
+    *minute = slices_closed_before(view->slices);
+    if (minute->index < window_closed_before(view->window).index) return FILL_NEWEST;
+    return slices_fill_minute(view->slices, minute) ? FILL_OLDER : FILL_NONE;
+}
+
+enum status view_fill_prepare(struct view *view, struct failure *failure) {
+    CHECK(view->fill == FILL_NONE);
+    if (begin_is_due(view)) {
+        view->fill = FILL_BEGIN;
+        return STATUS_OK;
+    }
+    if (!slices_active(view->slices)) return STATUS_END;
+    if (slices_fold_prepare(view->slices)) {
+        view->fill = FILL_FOLD;
+        return STATUS_OK;
+    }
+    struct minute minute;
+    enum view_fill wanted = wanted_minute(view, &minute);
+    if (wanted == FILL_NONE) return STATUS_END;
+    struct gathering gathering = {0};
+    enum status status = gather_minute(view, minute, &gathering, failure);
+    if (status == STATUS_OK) {
+        view->fill = wanted;
+        if (wanted == FILL_NEWEST)
+            slices_close_prepare(view->slices, minute, gathering.items, gathering.count);
+        else
+            slices_fill_prepare(view->slices, gathering.items, gathering.count);
+    }
+    free(gathering.items);
+    return status;
+}
+
+void view_fill_commit(struct view *view) {
+    switch (view->fill) {
+    case FILL_NONE:
+        CHECK_FAIL("nothing was prepared");
+    case FILL_BEGIN:
+        slices_begin(view->slices, window_closed_before(view->window));
+        break;
+    case FILL_NEWEST:
+        slices_close_commit(view->slices);
+        break;
+    case FILL_FOLD:
+        slices_fold_commit(view->slices);
+        break;
+    case FILL_OLDER:
+        slices_fill_commit(view->slices);
+        break;
+    }
+    view->fill = FILL_NONE;
+}
