@@ -16,8 +16,8 @@ static enum status open_rocks(struct local_node *local, const struct config *con
 }
 
 enum status local_node_open(struct local_node *local, const struct config *config, const struct rules_proposal *proposal,
-                            const struct requests *requests, const struct local_transport *transport,
-                            struct failure *failure) {
+                            const struct filter_list *filters, const struct requests *requests,
+                            const struct local_transport *transport, struct failure *failure) {
     *local = (struct local_node){0};
     enum status status = os_directory_open(config->data_directory, &local->directory, failure);
     if (status != STATUS_OK) return status;
@@ -28,9 +28,14 @@ enum status local_node_open(struct local_node *local, const struct config *confi
     }
     struct node_options options = {
         .proposal = *proposal,
+        .filters = filters,
         .segment_bytes = config->journal_segment_size_bytes,
         .dedup_memory_bytes = config->dedup_memory_bytes,
         .window_memory_bytes = config->window_memory_bytes,
+        .slices_memory_bytes = config->slices_memory_bytes,
+        .ranking_cells_max = config->ranking_cells_max,
+        .filters_max = config->filters_max,
+        .atoms_max = config->atoms_max,
         .pending_clicks_max = config->intake_pending_clicks,
         .checkpoint_interval_ms = config->store_checkpoint_interval_ms,
         .checkpoint_clicks = config->store_checkpoint_clicks,

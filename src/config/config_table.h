@@ -59,6 +59,17 @@
       CONFIG_FOR_SERVE, "time after which the store is synced to disk")                                                     \
     X(window_memory_bytes, SIZE, "window.memory", "window-memory", "4GiB", RANGE(MEBIBYTE, TEBIBYTE), CONFIG_FOR_NODE,      \
       "memory for the last 25 hours by ad, which answers at once; what does not fit is answered from the store")            \
+    X(slices_memory_bytes, SIZE, "window.filter_memory", "filter-memory", "4GiB", RANGE(MEBIBYTE, TEBIBYTE),                \
+      CONFIG_FOR_NODE,                                                                                                      \
+      "memory for the last 25 hours by country, address and user, which answers filtered questions at once")                \
+    X(ranking_cells_max, COUNT, "query.ranking_cells_max", "ranking-cells-max", "100000000", RANGE(1000, 1000000000000),    \
+      CONFIG_FOR_NODE, "a filtered ranking that would read more cells than these is refused with the estimate")             \
+    X(filters_file, TEXT, "filters.file", "filters", NULL, ANY, CONFIG_FOR_SERVE,                                           \
+      "a CSV or JSON file of filters that stand once the server is ready; nothing of it is taken if one of them cannot be") \
+    X(filters_max, COUNT, "filters.max", "filters-max", "100000", RANGE(0, 10000000), CONFIG_FOR_NODE,                      \
+      "filters that may stand at once; beyond, new ones are answered 507")                                                  \
+    X(atoms_max, COUNT, "filters.atoms_max", "atoms-max", "200000", RANGE(0, 16000000), CONFIG_FOR_NODE,                    \
+      "addresses, blocks, users and pairs of them that filters may name at once; beyond, new filters are answered 507")     \
     X(log_format, CHOICE, "log.format", "log-format", "auto", CHOICES("auto|logfmt|json"), CONFIG_FOR_SERVE,                \
       "how the server writes its log on stderr; auto: logfmt on a terminal, else JSON")                                     \
     X(log_level, CHOICE, "log.level", "log-level", "info", CHOICES("debug|info|warn|error"), CONFIG_FOR_SERVE,              \

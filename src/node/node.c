@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "node/node_internal.h"
+#include "node/control.h"
+#include "node/recalculate.h"
 
 const char *node_phase_text(enum node_phase phase) {
     static const char *const texts[] = {"replaying", "serving", "stopping", "stopped", "failed"};
@@ -88,7 +89,9 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
     CHECK(pthread_rwlock_init(&node->view_lock, &attributes) == 0);
     pthread_rwlockattr_destroy(&attributes);
     node->opened_at = node->published_at = node->flushed_at = clock_mono(&seam->clock);
+    node->journal_filters = filters_create();
     node_live_init(node);
+    node_recalculation_init(node);
     uint64_t seed;
     random_fill(&seam->random, &seed, sizeof seed);
     node->ads = ads_create(seed);
@@ -99,8 +102,9 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
         status = store_open(&node->seam.kv, uuid.at, node->partition_count, &node->store, failure);
     }
     if (status == STATUS_OK) {
-        node->view =
-            view_create(node->store, &node->seam.kv, node->ads, node->partition_count, node->options.window_memory_bytes);
+        struct view_bounds bounds = {node->options.window_memory_bytes, node->options.slices_memory_bytes,
+                                     node->options.ranking_cells_max};
+        node->view = view_create(node->store, &node->seam.kv, node->ads, node->partition_count, &bounds);
         status = view_load(node->view, failure);
     }
     if (status == STATUS_OK) {
@@ -140,6 +144,7 @@ void node_fail(struct node *node, const struct failure *failure) {
     pthread_mutex_unlock(&node->mail_lock);
     atomic_store(&node->phase, NODE_FAILED);
     node_fail_queue(node, failure->status);
+    node_fail_controls(node);
     node_resume_waiting(node);
     node_live_end(node);
 }
@@ -186,6 +191,8 @@ void node_close(struct node *node) {
     CHECK(atomic_load(&node->sessions_open) == 0);
     CHECK(node->queue_first == NULL);
     node_live_fini(node);
+    node_control_fini(node);
+    node_recalculation_fini(node);
     for (uint32_t p = 0; node->partitions != NULL && p < node->partition_count; p++) close_partition(&node->partitions[p]);
     free(node->partitions);
     if (node->intake.pool != NULL) intake_pool_destroy(node->intake.pool);

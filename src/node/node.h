@@ -18,6 +18,7 @@
 
 struct node;
 struct query_connections; /* query/query.h */
+struct filter_list;       /* query/filter_request.h */
 
 struct node_seam {
     struct clock clock;
@@ -27,13 +28,17 @@ struct node_seam {
     struct requests requests;
 };
 
-enum node_stage { NODE_STAGE_JOURNAL, NODE_STAGE_AGGREGATE, NODE_STAGE_REDUCE };
+enum node_stage { NODE_STAGE_JOURNAL, NODE_STAGE_AGGREGATE, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE };
 
 struct node_options {
     struct rules_proposal proposal;
     uint64_t segment_bytes;
     uint64_t dedup_memory_bytes;
     uint64_t window_memory_bytes;   /* of the last 25 h by ad */
+    uint64_t slices_memory_bytes;   /* of the last 25 h by country and atom, for filters */
+    uint64_t ranking_cells_max;     /* a filtered ranking that would read more is refused */
+    uint64_t filters_max, atoms_max;
+    const struct filter_list *filters; /* to stand once the node serves; NULL: none. Outlives the start */
     uint64_t ads_max;               /* distinct ads, for tests; 0: the bound of ads/ads.h */
     uint64_t pending_clicks_max;    /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
     int64_t checkpoint_interval_ms; /* 30 s */
@@ -66,6 +71,7 @@ uint32_t node_partition_count(const struct node *node);
 bool node_step_journal(struct node *node);                       /* replay one record, or commit once */
 bool node_step_aggregate(struct node *node, uint32_t partition); /* judge the partition's part of one record */
 bool node_step_reduce(struct node *node);                        /* publish, checkpoint, flush: what is due */
+bool node_step_recalculate(struct node *node);                   /* count a little of a filter's past, if that is wanted */
 
 /* --- requests; any thread --- */
 /* The transport hands over a request whose head is complete. `*body_wanted`: feed its body, then end it, with `*session`.
@@ -80,6 +86,13 @@ void node_request_abort(struct node *node, void *session);
 /* All cells as CSV (view/view.h: view_export_run). Any thread, beside traffic. */
 enum status node_export_cells(struct node *node, enum status (*write)(void *context, struct bytes part), void *context,
                               struct failure *failure) MUST_USE;
+
+/* Which filter's past is being counted, and the part of it that is; id 0: none. Any thread; not under the view's lock. */
+struct node_recalculation {
+    uint32_t filter_id;
+    double done; /* 0 to 1 */
+};
+struct node_recalculation node_recalculation(struct node *node);
 
 /* Where replay is, for a line of progress. */
 struct node_progress {

@@ -1,7 +1,7 @@
 /* node_internal.h: the node's insides, shared by the files of this folder only.
  *
- * Locks, in the order in which they may be taken: stage->lock (one partition), then view_lock, then mail_lock. live_lock is
- * taken alone. No lock is held over a sync, a kv write or a reply.
+ * Locks, in the order in which they may be taken: the recalculation's, stage->lock (one partition), then view_lock, then
+ * mail_lock. live_lock is taken alone. None but the recalculation's is held over a sync, a kv write or a reply.
  */
 #pragma once
 
@@ -55,6 +55,8 @@ struct node_live {
     atomic_ullong clicks_per_second;
 };
 
+struct control; /* control.h */
+
 enum stop_stage { STOP_NOT, STOP_COMMITTING, STOP_COUNTING, STOP_SEALING };
 
 struct node {
@@ -82,7 +84,12 @@ struct node {
     atomic_ullong commits[QUERY_COMMIT_BUCKETS], commits_ns; /* how long they took */
     atomic_ullong slow_commits, slowest_commit_ns;           /* the slowest of those since it was asked for */
 
+    struct filters *journal_filters; /* the journal step's: what the log's filter records add up to */
+
     pthread_mutex_t mail_lock; /* guards what follows, and the inboxes */
+    struct control *control_queue, *control_waiting; /* to be committed; to be seen in the view */
+    struct journal_record **filter_mail;             /* with filters, for the reducer */
+    size_t filter_mail_count, filter_mail_capacity;
     struct intake_batch *queue_first, *queue_last;
     void **waiting; /* requests that were told STATUS_AGAIN, to be resumed */
     size_t waiting_count, waiting_capacity;
@@ -93,6 +100,7 @@ struct node {
     struct node_progress progress;
 
     struct node_live live;
+    struct recalculation *recalculation; /* recalculate.h */
 
     bool replay_ended, started;                           /* the journal step's */
     struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
@@ -104,6 +112,10 @@ void node_fail(struct node *node, const struct failure *failure);
 /* Answers 503 to what waits to be committed. */
 void node_fail_queue(struct node *node, enum status status);
 void node_begin_serving(struct node *node);
+/* Answers 503 to changes of the filters that wait (control.c). */
+void node_fail_controls(struct node *node);
+/* What the journal holds by now is what status may tell (step_journal.c). */
+void node_note_durable(struct node *node, const struct journal_record *record);
 /* Hands the record to the aggregators that it concerns. `count_pending`: its clicks are not in pending_clicks yet. */
 void node_distribute(struct node *node, struct journal_record *record, bool count_pending);
 /* The next record for the partition with its reference, or NULL. */
@@ -115,6 +127,8 @@ void node_wake(struct node *node, enum node_stage stage, uint32_t partition);
 /* NULL, or why clicks are not taken in now. */
 const char *node_refuses(const struct node *node);
 enum node_refusal node_refusal(const struct node *node);
+/* The reducer's: without holding up new readers for long (step_count.c). */
+void node_lock_view_for_writing(struct node *node);
 /* --- condition.c --- */
 /* Whether some identity might find no room: what is pending and `more` could all go to the fullest partition. */
 bool node_ads_full(const struct node *node, uint64_t more);

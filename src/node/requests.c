@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "node/node_internal.h"
+#include "node/control.h"
 #include "query/query.h"
 #include "reply/reply.h"
 
@@ -67,6 +67,11 @@ void node_session_resume(void *self, struct intake_session *session) {
 }
 
 enum status node_request_feed(struct node *node, void *session, struct bytes bytes) {
+    struct control *control = node_control_of_session(session);
+    if (control != NULL) {
+        node_control_feed(control, bytes);
+        return STATUS_OK;
+    }
     if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max && node_phase(node) == NODE_SERVING) {
         pthread_mutex_lock(&node->mail_lock);
         if (node->waiting_count == node->waiting_capacity) {
@@ -82,10 +87,19 @@ enum status node_request_feed(struct node *node, void *session, struct bytes byt
 }
 
 void node_request_end(struct node *node, void *session) {
-    intake_end(session, arrival_now(node));
+    struct control *control = node_control_of_session(session);
+    if (control != NULL)
+        node_control_end(node, control);
+    else
+        intake_end(session, arrival_now(node));
 }
 
 void node_request_abort(struct node *node, void *session) {
+    struct control *control = node_control_of_session(session);
+    if (control != NULL) {
+        node_control_abort(node, control);
+        return;
+    }
     intake_abort(session, arrival_now(node));
     atomic_fetch_sub(&node->sessions_open, 1);
 }
@@ -115,11 +129,11 @@ static void begin_clicks(struct node *node, const struct request_head *head, voi
 /* --- questions --- */
 
 static void fill_stage_cpu(const struct node *node, struct query_status *status) {
-    static const char *const names[] = {"journal", "aggregate", "reduce"};
+    static const char *const names[] = {"journal", "aggregate", "reduce", "recalculate"};
     size_t count = 0;
     if (node->options.intake_cpu != NULL)
         status->stage_cpu[count++] = (struct query_stage_cpu){"intake", node->options.intake_cpu(node->options.wake_self)};
-    for (int stage = NODE_STAGE_JOURNAL; node->options.stage_cpu != NULL && stage <= NODE_STAGE_REDUCE; stage++)
+    for (int stage = NODE_STAGE_JOURNAL; node->options.stage_cpu != NULL && stage <= NODE_STAGE_RECALCULATE; stage++)
         status->stage_cpu[count++] =
             (struct query_stage_cpu){names[stage], node->options.stage_cpu(node->options.wake_self, (enum node_stage)stage)};
 }
@@ -261,6 +275,7 @@ void node_request(struct node *node, const struct request_head *head, void *requ
         begin_clicks(node, head, request, session, body_wanted);
         return;
     }
+    if (node_control_begin(node, head, request, session, body_wanted)) return;
     struct reply reply = {.body_file = -1};
     bool reads = bytes_equal(head->method, BYTES_LITERAL("GET")) || bytes_equal(head->method, BYTES_LITERAL("HEAD"));
     if (!reads && is_for_reading(path))

@@ -2,7 +2,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "node/node_internal.h"
+#include "node/control.h"
+#include "node/recalculate.h"
 
 bool node_step_aggregate(struct node *node, uint32_t p) {
     CHECK(p < node->partition_count);
@@ -41,7 +42,7 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
 
 /* A writer that waits keeps new readers out (the lock prefers writers, or they would never end), so it waits beside the lock
  * first: a long question then holds up the publication for a moment, and not all the short questions behind it. */
-static void lock_view_for_writing(struct node *node) {
+void node_lock_view_for_writing(struct node *node) {
     enum { TRIES_MAX = 400, TRY_EVERY_US = 500 };
     for (int i = 0; i < TRIES_MAX; i++) {
         if (pthread_rwlock_trywrlock(&node->view_lock) == 0) return;
@@ -58,26 +59,46 @@ static int64_t elapsed_ms(struct mono_time since, struct mono_time now) {
 static bool publish(struct node *node, struct mono_time now) {
     atomic_store(&node->unpublished_clicks, 0);
     bool taken[PARTITIONS_MAX] = {false}, any = false;
+    uint32_t filters[PARTITIONS_MAX];
     for (uint32_t p = 0; p < node->partition_count; p++) {
         struct node_partition *partition = &node->partitions[p];
         pthread_mutex_lock(&partition->lock);
         taken[p] = aggregator_take(partition->aggregator, &partition->partial);
+        filters[p] = aggregator_filters_number(partition->aggregator);
         pthread_mutex_unlock(&partition->lock);
-        any = any || taken[p];
+        any = any || taken[p] || filters[p] != view_partition(node->view, p)->filters_number;
     }
     node->published_at = now;
     if (!any) return false;
-    lock_view_for_writing(node);
+    node_lock_view_for_writing(node);
     for (uint32_t p = 0; p < node->partition_count; p++)
         if (taken[p]) view_apply(node->view, &node->partitions[p].partial);
+    /* A replay passes filter records below the checkpoints, too: then nothing is taken. */
+    for (uint32_t p = 0; p < node->partition_count; p++) view_pass_filters(node->view, p, filters[p]);
+    node_apply_filter_mail(node);
     view_publish(node->view);
     pthread_rwlock_unlock(&node->view_lock);
     while (view_close_prepare(node->view)) {
-        lock_view_for_writing(node);
+        node_lock_view_for_writing(node);
         view_close_commit(node->view);
         pthread_rwlock_unlock(&node->view_lock);
     }
     node_wake(node, NODE_STAGE_JOURNAL, 0);
+    return true;
+}
+
+/* One more minute by country and atom, for filters: the newest that closed, or one of the past. */
+static bool fill(struct node *node) {
+    struct failure failure = {0};
+    enum status status = view_fill_prepare(node->view, &failure);
+    if (status == STATUS_END) return false;
+    if (status != STATUS_OK) {
+        node_fail(node, &failure);
+        return false;
+    }
+    node_lock_view_for_writing(node);
+    view_fill_commit(node->view);
+    pthread_rwlock_unlock(&node->view_lock);
     return true;
 }
 
@@ -87,7 +108,7 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
         node_fail(node, &failure);
         return false;
     }
-    lock_view_for_writing(node);
+    node_lock_view_for_writing(node);
     view_checkpoint_done(node->view, p);
     pthread_rwlock_unlock(&node->view_lock);
     view_checkpoint_clean(node->view);
@@ -118,6 +139,7 @@ static bool flush(struct node *node, struct mono_time now) {
 static bool finish_counting(struct node *node, struct mono_time now) {
     if (!node_inboxes_empty(node) || atomic_load(&node->pending_clicks) > 0) return false;
     (void)publish(node, now);
+    (void)node_answer_controls(node);
     for (uint32_t p = 0; p < node->partition_count; p++) {
         pthread_mutex_lock(&node->mail_lock);
         uint64_t end = node->journal_end[p];
@@ -147,6 +169,9 @@ bool node_step_reduce(struct node *node) {
     bool due =
         since_ms >= PUBLISH_INTERVAL_MS || (little && since_ms >= PUBLISH_IDLE_INTERVAL_MS && node_inboxes_empty(node));
     did = (due && publish(node, now)) || did;
+    did = node_answer_controls(node) || did;
+    did = node_publish_recalculation(node) || did;
+    did = fill(node) || did;
     for (uint32_t p = 0; p < node->partition_count; p++) {
         if (!checkpoint_due(node, p, now)) continue;
         (void)checkpoint(node, p, now);

@@ -2,14 +2,15 @@
 #include <stdio.h>
 
 #include "base/check.h"
-#include "node/node_internal.h"
+#include "node/control.h"
+#include "node/recalculate.h"
 
 static void fail_with(struct node *node, struct failure *failure, enum status status) {
     if (failure->status == STATUS_OK) (void)failure_set(failure, status, "%s", status_text(status));
     node_fail(node, failure);
 }
 
-static void note_durable(struct node *node, const struct journal_record *record) {
+void node_note_durable(struct node *node, const struct journal_record *record) {
     pthread_mutex_lock(&node->mail_lock);
     node->totals = journal_totals(node->journal);
     node->rules = *journal_rules(node->journal);
@@ -47,7 +48,7 @@ static bool replay(struct node *node) {
         status = journal_replay_next(node->journal, &record, &failure);
         if (status == STATUS_END) {
             node->replay_ended = true;
-            note_durable(node, NULL);
+            node_note_durable(node, NULL);
             return true;
         }
     } else if (!view_has_all(node)) {
@@ -60,17 +61,21 @@ static bool replay(struct node *node) {
             atomic_store(&node->clock_trusted, true);
             node->started = true;
             note_torn_tail(node);
-            note_durable(node, record);
+            node_note_durable(node, record);
         }
     } else {
-        node_begin_serving(node);
-        return true;
+        status = node_commit_configured_filters(node, &failure);
+        if (status == STATUS_OK) {
+            node_begin_serving(node);
+            return true;
+        }
     }
     if (status != STATUS_OK) {
         fail_with(node, &failure, status);
         return true;
     }
     if (record != NULL) {
+        node_note_filters(node, record);
         node_distribute(node, record, true);
         journal_record_release(record);
     }
@@ -96,6 +101,7 @@ static bool commit(struct node *node) {
     struct intake_batch *batches[COUNT_BATCHES_MAX];
     const struct journal_batch *journal_batches[COUNT_BATCHES_MAX];
     if (!node_inbox_has_room(node)) return false;
+    if (node_commit_control(node)) return true;
     size_t count = take_batches(node, batches);
     for (size_t i = 0; i < count; i++) journal_batches[i] = &batches[i]->journal;
 
@@ -107,7 +113,7 @@ static bool commit(struct node *node) {
     if (record != NULL) node_count_commit(node, clock_mono(clock).ns - begun.ns);
     atomic_store(&node->clock_trusted, status != STATUS_AGAIN);
     if (status == STATUS_OK && record != NULL) {
-        note_durable(node, record); /* before any answer: status includes every request that was answered */
+        node_note_durable(node, record); /* before any answer: status includes every request that was answered */
         node_distribute(node, record, false);
         journal_record_release(record);
     } else {
@@ -123,7 +129,7 @@ static bool commit(struct node *node) {
 static bool begin_counting(struct node *node) {
     bool late = clock_mono(&node->seam.clock).ns >= atomic_load(&node->stop_deadline_ns);
     pthread_mutex_lock(&node->mail_lock);
-    bool done = node->queue_first == NULL && (atomic_load(&node->sessions_open) == 0 || late);
+    bool done = node->queue_first == NULL && node->control_queue == NULL && (atomic_load(&node->sessions_open) == 0 || late);
     if (done) atomic_store(&node->stop_stage, STOP_COUNTING);
     pthread_mutex_unlock(&node->mail_lock);
     return done;
@@ -145,6 +151,7 @@ static bool stop(struct node *node) {
         for (uint32_t p = 0; p < node->partition_count; p++) /* the two clocks of a partition tell the same time */
             CHECK(
                 watermark_equal(journal_watermark(node->journal, p), aggregator_watermark(node->partitions[p].aggregator)));
+        node_end_recalculation(node);
         enum status status = journal_close(node->journal, &failure);
         node->journal = NULL;
         if (status != STATUS_OK)

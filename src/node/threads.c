@@ -10,10 +10,12 @@
 #include "base/check.h"
 
 enum {
-    WORKERS_MAX = 2 + PARTITIONS_MAX,
+    WORKERS_FIXED = 3, /* journal, reducer, recalculation */
+    WORKERS_MAX = WORKERS_FIXED + PARTITIONS_MAX,
     JOURNAL_IDLE_MS = 20, /* ticks are due to the second; 20 ms more do not matter */
     REDUCE_IDLE_MS = 5,   /* the publication's pace is the node's business; this only bounds its delay */
     AGGREGATE_IDLE_MS = 100,
+    RECALCULATE_IDLE_MS = 200, /* so long after it is wanted it begins */
 };
 
 /* A thread that steps one stage until told to end, and sleeps while there is nothing to do. */
@@ -45,7 +47,9 @@ static struct worker *worker_of(struct node_threads *threads, enum node_stage st
         return &threads->workers[1];
     case NODE_STAGE_AGGREGATE:
         CHECK(partition < PARTITIONS_MAX);
-        return &threads->workers[2 + partition];
+        return &threads->workers[WORKERS_FIXED + partition];
+    case NODE_STAGE_RECALCULATE:
+        return &threads->workers[2];
     }
     CHECK_FAIL("stage %d", (int)stage);
 }
@@ -83,6 +87,8 @@ static bool step(struct worker *worker) {
         return node_step_reduce(worker->threads->node);
     case NODE_STAGE_AGGREGATE:
         return node_step_aggregate(worker->threads->node, worker->partition);
+    case NODE_STAGE_RECALCULATE:
+        return node_step_recalculate(worker->threads->node);
     }
     return false;
 }
@@ -91,7 +97,8 @@ static void *run(void *self) {
     struct worker *worker = self;
     static const int idle_ms[] = {[NODE_STAGE_JOURNAL] = JOURNAL_IDLE_MS,
                                   [NODE_STAGE_AGGREGATE] = AGGREGATE_IDLE_MS,
-                                  [NODE_STAGE_REDUCE] = REDUCE_IDLE_MS};
+                                  [NODE_STAGE_REDUCE] = REDUCE_IDLE_MS,
+                                  [NODE_STAGE_RECALCULATE] = RECALCULATE_IDLE_MS};
     while (!atomic_load(&worker->threads->ending))
         if (!step(worker)) sleep_until_work(worker, idle_ms[worker->stage]);
     return NULL;
@@ -132,8 +139,9 @@ struct node_threads *node_threads_create(struct node_options *options) {
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         struct worker *worker = &threads->workers[i];
         worker->threads = threads;
-        worker->stage = i == 0 ? NODE_STAGE_JOURNAL : i == 1 ? NODE_STAGE_REDUCE : NODE_STAGE_AGGREGATE;
-        worker->partition = i < 2 ? 0 : i - 2;
+        static const enum node_stage fixed[WORKERS_FIXED] = {NODE_STAGE_JOURNAL, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE};
+        worker->stage = i < WORKERS_FIXED ? fixed[i] : NODE_STAGE_AGGREGATE;
+        worker->partition = i < WORKERS_FIXED ? 0 : i - WORKERS_FIXED;
         CHECK(pthread_mutex_init(&worker->lock, NULL) == 0);
         CHECK(pthread_cond_init(&worker->awake, &attributes) == 0);
     }
@@ -153,7 +161,7 @@ void node_threads_set_intake_cpu(struct node_threads *threads, double (*cpu)(voi
 
 void node_threads_start(struct node_threads *threads, struct node *node) {
     threads->node = node;
-    threads->worker_count = 2 + node_partition_count(node);
+    threads->worker_count = WORKERS_FIXED + node_partition_count(node);
     for (uint32_t i = 0; i < threads->worker_count; i++) {
         CHECK(pthread_create(&threads->workers[i].thread, NULL, run, &threads->workers[i]) == 0);
         threads->workers[i].started = true;

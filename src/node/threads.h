@@ -1,4 +1,5 @@
-/* threads.h: drives a node with threads: one for the journal, one for each partition, one for the reducer. */
+/* threads.h: drives a node with threads: one for the journal, one for each partition, one for the reducer, one
+ * for recalculations. */
 #pragma once
 
 #include "node/node.h"

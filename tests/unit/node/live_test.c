@@ -110,6 +110,7 @@ static void open_node(struct station *station, bool streams) {
         .segment_bytes = 1 << 20,
         .dedup_memory_bytes = 4 << 20,
         .window_memory_bytes = 4 << 20,
+        .slices_memory_bytes = 4 << 20,
         .pending_clicks_max = 20000,
         .checkpoint_interval_ms = 30 * SECOND_MS,
         .checkpoint_clicks = 1000000,

@@ -1,0 +1,268 @@
+#include "node/recalculate.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+enum { RECORDS_A_STEP = 16 }; /* the lock is held so long */
+
+void node_recalculation_init(struct node *node) {
+    node->recalculation = memory_allocate_zeroed(1, sizeof *node->recalculation);
+    CHECK(pthread_mutex_init(&node->recalculation->lock, NULL) == 0);
+}
+
+static void end_pass(struct recalculation *recalculation) {
+    journal_scan_destroy(recalculation->scan);
+    backfill_destroy(recalculation->backfill);
+    recalculation->scan = NULL;
+    recalculation->backfill = NULL;
+    partial_fini(&recalculation->partial);
+    for (size_t i = 0; i < recalculation->minute_count; i++) free(recalculation->minutes[i].cells);
+    free(recalculation->minutes);
+    recalculation->minutes = NULL;
+    recalculation->minute_count = recalculation->minute_capacity = 0;
+}
+
+static void end_run(struct recalculation *recalculation) {
+    end_pass(recalculation);
+    filter_destroy(recalculation->filter);
+    free((void *)(uintptr_t)recalculation->wanted);
+    free(recalculation->atoms);
+    recalculation->filter = NULL;
+    recalculation->wanted = NULL;
+    recalculation->atoms = NULL;
+    recalculation->atom_count = 0;
+    recalculation->run = recalculation->filter_id = 0;
+    recalculation->marked = false;
+}
+
+void node_end_recalculation(struct node *node) {
+    pthread_mutex_lock(&node->recalculation->lock);
+    end_run(node->recalculation);
+    pthread_mutex_unlock(&node->recalculation->lock);
+}
+
+void node_recalculation_fini(struct node *node) {
+    end_run(node->recalculation);
+    pthread_mutex_destroy(&node->recalculation->lock);
+    free(node->recalculation);
+}
+
+/* --- what is wanted --- */
+
+/* The filter's atoms that lack their history. */
+static void want_atoms(struct recalculation *recalculation, const struct filters *filters,
+                       const struct stored_filter *stored) {
+    struct wanted_atom *wanted = memory_allocate_zeroed(stored->term_count, sizeof *wanted);
+    recalculation->atoms = memory_allocate_zeroed(stored->term_count, sizeof *recalculation->atoms);
+    for (size_t i = 0; i < stored->term_count; i++) {
+        bool backfilled = false;
+        uint32_t atom = stored->terms[i].atom;
+        if (atom == ATOM_ALL) continue;
+        uint32_t born = filters_atom_born(filters, atom, &backfilled);
+        if (backfilled) continue;
+        wanted[recalculation->atom_count] = (struct wanted_atom){i, atom, born};
+        recalculation->atoms[recalculation->atom_count++] = atom;
+    }
+    recalculation->wanted = wanted;
+}
+
+/* The oldest filter that waits. */
+static bool begin_run(struct node *node) {
+    struct recalculation *recalculation = node->recalculation;
+    pthread_rwlock_rdlock(&node->view_lock);
+    const struct filters *filters = view_filters(node->view);
+    const struct stored_filter *oldest = NULL;
+    struct minute covers_from;
+    for (const struct stored_filter *at = filters_next(filters, 1); at != NULL; at = filters_next(filters, at->filter->id + 1))
+        if (at->recalculate_wanted && filters_covers_from(filters, at, &covers_from) &&
+            (oldest == NULL || at->number < oldest->number))
+            oldest = at;
+    if (oldest != NULL) {
+        recalculation->run = oldest->number;
+        recalculation->filter_id = oldest->filter->id;
+        recalculation->filter = filter_copy(oldest->filter);
+        recalculation->partition = 0;
+        want_atoms(recalculation, filters, oldest);
+        CHECK(recalculation->atom_count > 0); /* or it would cover everything */
+    }
+    pthread_rwlock_unlock(&node->view_lock);
+    return oldest != NULL;
+}
+
+/* --- counting one partition --- */
+
+static struct history_minute *get_minute(struct recalculation *recalculation, struct minute minute) {
+    size_t at = recalculation->minute_count;
+    while (at > 0 && recalculation->minutes[at - 1].minute.index >= minute.index) at--; /* mostly the last, or near it */
+    if (at < recalculation->minute_count && recalculation->minutes[at].minute.index == minute.index)
+        return &recalculation->minutes[at];
+    if (recalculation->minute_count == recalculation->minute_capacity) {
+        recalculation->minute_capacity = recalculation->minute_capacity * 2 + 64;
+        recalculation->minutes =
+            memory_resize(recalculation->minutes, recalculation->minute_capacity * sizeof *recalculation->minutes);
+    }
+    memmove(&recalculation->minutes[at + 1], &recalculation->minutes[at],
+            (recalculation->minute_count - at) * sizeof *recalculation->minutes);
+    recalculation->minute_count++;
+    recalculation->minutes[at] = (struct history_minute){.minute = minute};
+    return &recalculation->minutes[at];
+}
+
+/* Sorts, and adds up equal cells. */
+static void combine(struct history_minute *minute) {
+    size_t kept = 0;
+    if (minute->count > 0) qsort(minute->cells, minute->count, sizeof *minute->cells, atom_cell_compare);
+    for (size_t i = 0; i < minute->count; i++) {
+        if (kept > 0 && atom_cell_compare(&minute->cells[kept - 1], &minute->cells[i]) == 0)
+            minute->cells[kept - 1].count += minute->cells[i].count;
+        else
+            minute->cells[kept++] = minute->cells[i];
+    }
+    minute->count = kept;
+}
+
+static void add_cell(struct recalculation *recalculation, const struct atom_increment *increment) {
+    struct history_minute *minute = get_minute(recalculation, increment->minute);
+    if (minute->count == minute->capacity) {
+        combine(minute); /* one ad with all the traffic needs no more room than its cells */
+        if (minute->count * 2 >= minute->capacity) {
+            minute->capacity = minute->capacity * 2 + 64;
+            minute->cells = memory_resize(minute->cells, minute->capacity * sizeof *minute->cells);
+        }
+    }
+    minute->cells[minute->count++] = (struct atom_cell){increment->atom, increment->ad, increment->country, 1};
+}
+
+/* Minutes that no later click can change go to the store, whole; at the end of the pass, all of them. */
+static enum status write_minutes(struct node *node, bool all, struct failure *failure) {
+    struct recalculation *recalculation = node->recalculation;
+    int64_t sealed_ms = recalculation->partial.watermark.s.ms;
+    size_t written = 0;
+    enum status status = STATUS_OK;
+    for (; written < recalculation->minute_count && status == STATUS_OK; written++) {
+        struct history_minute *minute = &recalculation->minutes[written];
+        if (!all && minute_end(minute->minute).ms > sealed_ms) break;
+        combine(minute);
+        status = store_write_history(node->store, recalculation->run, recalculation->partition, minute->minute,
+                                     minute->cells, minute->count, failure);
+        free(minute->cells);
+    }
+    memmove(recalculation->minutes, recalculation->minutes + written,
+            (recalculation->minute_count - written) * sizeof *recalculation->minutes);
+    recalculation->minute_count -= written;
+    return status;
+}
+
+static void begin_pass(struct node *node) {
+    struct recalculation *recalculation = node->recalculation;
+    pthread_mutex_lock(&node->mail_lock);
+    recalculation->end_record = node->totals.records + 1;
+    pthread_mutex_unlock(&node->mail_lock);
+    recalculation->records = 0;
+    recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
+    recalculation->backfill = backfill_create(recalculation->partition,
+                                              node->options.dedup_memory_bytes / node->partition_count, node->ads);
+    for (size_t i = 0; i < recalculation->atom_count; i++) {
+        const struct wanted_atom *wanted = &recalculation->wanted[i];
+        backfill_want(recalculation->backfill, recalculation->filter, wanted->term_index, wanted->atom, wanted->born);
+    }
+}
+
+static enum status end_partition(struct node *node, struct failure *failure) {
+    struct recalculation *recalculation = node->recalculation;
+    enum status status = write_minutes(node, true, failure);
+    if (status == STATUS_OK)
+        status = store_mark_history_partition(node->store, recalculation->run, recalculation->partition, failure);
+    end_pass(recalculation);
+    recalculation->partition++;
+    return status;
+}
+
+static enum status count_some(struct node *node, struct failure *failure) {
+    struct recalculation *recalculation = node->recalculation;
+    for (int i = 0; i < RECORDS_A_STEP; i++) {
+        struct journal_record *record;
+        enum status status = journal_scan_next(recalculation->scan, &record, failure);
+        if (status == STATUS_END) {
+            CHECK(backfill_done(recalculation->backfill)); /* the filters' records are durable, so they were read */
+            return end_partition(node, failure);
+        }
+        if (status != STATUS_OK) return status;
+        status = backfill_step(recalculation->backfill, record, failure);
+        journal_record_release(record);
+        if (status != STATUS_OK) return status;
+        recalculation->records++;
+        if (backfill_take(recalculation->backfill, &recalculation->partial))
+            for (size_t k = 0; k < recalculation->partial.atom_increment_count; k++)
+                add_cell(recalculation, &recalculation->partial.atom_increments[k]);
+        if (backfill_done(recalculation->backfill)) return end_partition(node, failure);
+    }
+    return write_minutes(node, false, failure);
+}
+
+/* One step of the run; under the lock. */
+static enum status advance(struct node *node, struct failure *failure) {
+    struct recalculation *recalculation = node->recalculation;
+    if (recalculation->scan != NULL) return count_some(node, failure);
+    if (recalculation->partition == node->partition_count) {
+        enum status status = store_mark_backfilled(node->store, recalculation->run, recalculation->atoms,
+                                                   recalculation->atom_count, failure);
+        recalculation->marked = status == STATUS_OK;
+        return status;
+    }
+    bool done = false;
+    enum status status =
+        store_history_partition_done(node->store, recalculation->run, recalculation->partition, &done, failure);
+    if (status != STATUS_OK) return status;
+    if (done)
+        recalculation->partition++;
+    else
+        begin_pass(node);
+    return STATUS_OK;
+}
+
+bool node_step_recalculate(struct node *node) {
+    if (node_phase(node) != NODE_SERVING) return false;
+    struct recalculation *recalculation = node->recalculation;
+    struct failure failure = {0};
+    enum status status = STATUS_OK;
+    bool did = false;
+    pthread_mutex_lock(&recalculation->lock);
+    /* Again under the lock: once it is stopping, node_end_recalculation may have been here, and the journal may be gone. */
+    if (node_phase(node) == NODE_SERVING && !recalculation->marked) {
+        did = recalculation->run != 0 || begin_run(node);
+        if (did) status = advance(node, &failure);
+        if (recalculation->marked) node_wake(node, NODE_STAGE_REDUCE, 0);
+    }
+    pthread_mutex_unlock(&recalculation->lock);
+    if (status != STATUS_OK) node_fail(node, &failure);
+    return did;
+}
+
+bool node_publish_recalculation(struct node *node) {
+    struct recalculation *recalculation = node->recalculation;
+    pthread_mutex_lock(&recalculation->lock);
+    bool marked = recalculation->marked;
+    if (marked) {
+        node_lock_view_for_writing(node);
+        view_backfilled(node->view, recalculation->run, recalculation->atoms, recalculation->atom_count);
+        pthread_rwlock_unlock(&node->view_lock);
+        end_run(recalculation);
+    }
+    pthread_mutex_unlock(&recalculation->lock);
+    return marked;
+}
+
+struct node_recalculation node_recalculation(struct node *node) {
+    struct recalculation *recalculation = node->recalculation;
+    struct node_recalculation progress = {0};
+    pthread_mutex_lock(&recalculation->lock);
+    progress.filter_id = recalculation->filter_id;
+    if (progress.filter_id != 0) {
+        double pass = recalculation->scan != NULL ? (double)recalculation->records / (double)recalculation->end_record : 0;
+        progress.done = (recalculation->partition + pass) / node->partition_count;
+    }
+    pthread_mutex_unlock(&recalculation->lock);
+    return progress;
+}

@@ -1,0 +1,45 @@
+/* recalculate.h: counts a filter's clicks from before its record, beside live traffic (recalculate.c). Internal to node/.
+ *
+ *   IDLE -> (a filter whose recalculation is wanted, and that does not cover everything) -> COUNTING, a partition after the
+ *   other, each a pass over the beginning of the journal -> MARKED in the store -> the reducer makes it visible -> IDLE
+ *
+ * A partition that is done is remembered in the store: after a restart only the one under way begins again. */
+#pragma once
+
+#include "aggregate/backfill.h"
+#include "node/node_internal.h"
+
+/* Atoms >= 1 of one minute. */
+struct history_minute {
+    struct minute minute;
+    struct atom_cell *cells; /* one a click until it is written */
+    size_t count, capacity;
+};
+
+struct recalculation {
+    pthread_mutex_t lock; /* between the recalculation's step, and the reducer, the end and whoever asks */
+    uint32_t run;         /* the number of the filter's record; 0: idle */
+    uint32_t filter_id;
+    bool marked;
+    uint32_t *atoms; /* to be made visible together */
+    size_t atom_count;
+    struct filter *filter;
+    const struct wanted_atom {
+        size_t term_index;
+        uint32_t atom, born;
+    } *wanted;
+    uint32_t partition; /* being counted */
+    struct journal_scan *scan;
+    struct backfill *backfill;
+    struct partial partial;
+    struct history_minute *minutes; /* ascending; not yet sealed */
+    size_t minute_count, minute_capacity;
+    uint64_t end_record, records; /* of this pass: where it ends at the latest, and how far it is */
+};
+
+void node_recalculation_init(struct node *node);
+void node_recalculation_fini(struct node *node);
+/* The reducer's: makes what is marked visible. True when there was something. */
+bool node_publish_recalculation(struct node *node);
+/* Before the journal goes: nothing of it is read any more. */
+void node_end_recalculation(struct node *node);
