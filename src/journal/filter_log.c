@@ -96,17 +96,14 @@ const char *filter_log_append(struct filter_log *log, const struct filter_record
     return NULL;
 }
 
-bool filter_log_set(struct filter_log *log, uint32_t count, struct bytes bytes) {
-    bool goes_on = bytes.len >= log->bytes.len && count >= filters_number(log->filters) &&
-                   bytes_equal((struct bytes){bytes.at, log->bytes.len}, buffer_view(&log->bytes));
-    if (!goes_on) {
-        filters_destroy(log->filters);
-        log->filters = filters_create();
-        buffer_clear(&log->bytes);
-    }
-    struct bytes rest = {bytes.at + log->bytes.len, bytes.len - log->bytes.len};
+bool filter_log_extend(struct filter_log *log, uint32_t count, struct bytes bytes) {
+    uint32_t known = filters_number(log->filters);
+    size_t len = log->bytes.len;
+    if (count < known || bytes.len < len || !bytes_equal((struct bytes){bytes.at, len}, buffer_view(&log->bytes)))
+        return false;
+    struct bytes rest = {bytes.at + len, bytes.len - len};
     struct filter_frame frame;
-    if (!filter_frame_parse(&frame, count - filters_number(log->filters), rest)) return false;
+    if (!filter_frame_parse(&frame, count - known, rest)) return false;
     const char *flaw = filter_log_append(log, frame.records, frame.count, rest);
     filter_frame_fini(&frame);
     CHECK(flaw != NULL || log->bytes.len == bytes.len);

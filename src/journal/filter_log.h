@@ -30,6 +30,7 @@ void filter_log_destroy(struct filter_log *log);
 /* `bytes` are those of the `count` records. NULL; or why they cannot come next: then the log is of no use any more. */
 const char *filter_log_append(struct filter_log *log, const struct filter_record *records, uint32_t count,
                               struct bytes bytes);
-/* Makes the log hold exactly these records. What it holds already is not decoded again: the header of each segment repeats
- * all records so far, and a log may have thousands of segments. False: they are not possible; the log is of no use. */
-bool filter_log_set(struct filter_log *log, uint32_t count, struct bytes bytes);
+/* Makes the log hold exactly these records, of which it may hold the first already: those are compared and not decoded
+ * again, since every header and footer repeats all records so far, and a log may have thousands of segments. False: they do
+ * not go on from what it holds, or are not possible; then the log is of no use any more. */
+bool filter_log_extend(struct filter_log *log, uint32_t count, struct bytes bytes);

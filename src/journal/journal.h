@@ -97,7 +97,8 @@ enum status journal_commit_filters(struct journal *journal, const struct filter_
                                    struct failure *failure) MUST_USE;
 
 /* Reads the log once more from its beginning, beside the writer: an own reader of the same files. Hands out the records with
- * numbers below `end_record`, all of which must be durable. One thread; the journal it was made of may be destroyed. */
+ * numbers below `end_record`, all of which must be durable (I3). Made on any thread, once journal_start is over; then one
+ * thread; the journal it was made of may be destroyed. */
 struct journal_scan;
 struct journal_scan *journal_scan_create(const struct journal *journal, uint64_t end_record);
 /* STATUS_END after the last. Other errors as journal_replay_next; not usable after one. */

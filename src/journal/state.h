@@ -69,8 +69,9 @@ const char *log_state_apply(struct log_state *state, uint32_t version, const str
 
 /* As a segment of the format version holds it. A state with filters cannot be told in version 1. */
 void log_state_encode(const struct log_state *state, uint32_t version, struct buffer *out);
-/* Fills `filter_log` too and has the state use it; NULL: the filter records are not looked into, and the state is only there
- * to be looked at. `reader->bad` when cut short or not possible: then the filter log is of no use either. */
+/* Extends `filter_log` to the state's records and has the state use it; NULL: the filter records are not looked into, and
+ * the state is only there to be looked at. `reader->bad` when cut short or not possible: then the filter log is of no use
+ * either. */
 void log_state_decode(struct log_state *state, uint32_t partition_count, uint32_t version, struct filter_log *filter_log,
                       struct reader *reader);
 /* Whether the state is what the end of a segment tells: `encoded`, which was decoded as `told`. A state that did not know

@@ -114,7 +114,7 @@ static void decode_filters(struct log_state *state, struct filter_log *filter_lo
         reader->bad = true;
         return;
     }
-    if (filter_log != NULL && !filter_log_set(filter_log, state->filter_count, bytes)) reader->bad = true;
+    if (filter_log != NULL && !filter_log_extend(filter_log, state->filter_count, bytes)) reader->bad = true;
 }
 
 void log_state_decode(struct log_state *state, uint32_t partition_count, uint32_t version, struct filter_log *filter_log,
@@ -147,7 +147,8 @@ void log_state_decode(struct log_state *state, uint32_t partition_count, uint32_
     } else {
         if (state->filter_count != 0) reader->bad = true;
         highest_of_version_1(state);
-        if (filter_log != NULL && !filter_log_set(filter_log, 0, (struct bytes){(const uint8_t *)"", 0})) reader->bad = true;
+        if (filter_log != NULL && !filter_log_extend(filter_log, 0, (struct bytes){(const uint8_t *)"", 0}))
+            reader->bad = true;
     }
     CHECK(reader->bad || filter_log == NULL || filters_number(filter_log->filters) == state->filter_count);
 }

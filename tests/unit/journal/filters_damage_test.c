@@ -169,11 +169,44 @@ static void a_filters_record_that_cannot_be_the_next_is_damage_though_its_checks
     }
 }
 
+/* The second segment's header tells of the filters, its footer, whole as it is, does not. */
+static void a_footer_that_has_lost_the_filters_is_refused(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new();
+    fixture->options.segment_bytes = 4096;
+    assert_int_equal(fixture_up(fixture), STATUS_OK);
+    assert_int_equal(fixture_filters(fixture, 2), STATUS_OK);
+    while (journal_totals(fixture->journal).segments < 2) assert_int_equal(fixture_clicks(fixture, 9), STATUS_OK);
+    assert_int_equal(fixture_close(fixture), STATUS_OK);
+    struct buffer segment = {0};
+    buffer_append_bytes(&segment, fake_files_content(fixture->fake, SEGMENT_2));
+    struct segment_header header;
+    struct log_state *told = memory_allocate(sizeof *told);
+    struct bytes state_bytes;
+    uint32_t length, found;
+    assert_int_equal(segment_header_decode(buffer_view(&segment), "", &header, told, NULL, &state_bytes, NULL), STATUS_OK);
+    assert_int_equal(told->filter_count, 2);
+    assert_true(segment_footer_length(segment.at + segment.len - FOOTER_TRAILER_BYTES, &length));
+    segment.len -= length;
+    struct bytes footer = {segment.at + segment.len, length};
+    assert_true(segment_footer_decode(footer, &header, &found, told, NULL, &state_bytes));
+    told->filter_count = 0;
+    told->filter_bytes = 0;
+    segment_footer_encode(&header.log, 2, header.version, told, &segment);
+    fake_files_put(fixture->fake, SEGMENT_2, buffer_view(&segment));
+    assert_int_equal(fixture_open(fixture), STATUS_CORRUPT);
+    assert_names_the_place(&fixture->failure, SEGMENT_2);
+    buffer_fini(&segment);
+    free(told);
+    fixture_free(fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_torn_filters_record_leaves_none_of_its_filters),
         cmocka_unit_test(a_byte_flipped_in_a_filters_record_is_seen),
         cmocka_unit_test(a_filters_record_that_cannot_be_the_next_is_damage_though_its_checksum_is_right),
+        cmocka_unit_test(a_footer_that_has_lost_the_filters_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,6 +161,12 @@ static void a_scan_refuses_damage_with_file_and_place(void **state) {
     fake_files_flip(fake, SEGMENT_3, begin, 1);
     assert_scan_refuses(fixture, SEGMENT_3, "no record begins here");
     fake_files_flip(fake, SEGMENT_3, begin, 1);
+    struct buffer whole = {0};
+    buffer_append_bytes(&whole, fake_files_content(fake, SEGMENT_3));
+    fake_files_cut(fake, SEGMENT_3, begin); /* a durable record is gone without a trace */
+    assert_scan_refuses(fixture, SEGMENT_3, "no record begins here");
+    fake_files_put(fake, SEGMENT_3, buffer_view(&whole));
+    buffer_fini(&whole);
     uint64_t footer_at = fake_files_content(fake, SEGMENT_2).len - 40;
     fake_files_flip(fake, SEGMENT_2, footer_at, 1);
     assert_scan_refuses(fixture, SEGMENT_2, "add up");
