@@ -14,10 +14,12 @@ enum {
     ROOM_FOR_ONE_AD = 2 * ID_BYTES_MAX + 64,
 };
 
-static void count_in_range(struct view *view, struct bytes ad_id, const struct range *range, struct reply *reply) {
+static void count_in_range(struct view *view, const struct choice *choice, struct bytes ad_id, const struct range *range,
+                           struct reply *reply) {
     struct failure failure = {0};
     uint64_t count = 0;
-    if (range->any && view_count(view, ad_id, range->from, range->to, &count, &failure) != STATUS_OK) {
+    if (range_counts(range) &&
+        view_count(view, choice_selection(choice), ad_id, range->counted_from, range->to, &count, &failure) != STATUS_OK) {
         answer_store_failed(reply, &failure);
         return;
     }
@@ -29,22 +31,30 @@ static void count_in_range(struct view *view, struct bytes ad_id, const struct r
     buffer_append_text(&body, ",\"to\":");
     append_minute(&body, range, range->to);
     buffer_printf(&body, ",\"count\":%" PRIu64, count);
-    append_end(&body, view, range);
+    append_end(&body, view, range, choice);
     answer_json(reply, &body);
 }
 
-void answer_count(struct view *view, struct bytes ad_segment, const struct request_head *head, struct reply *reply) {
-    static const char *const accepted[] = {"from", "to", "last", "filter", NULL};
+void answer_count(struct view *view, bool replaying, struct bytes ad_segment, const struct request_head *head,
+                  struct reply *reply) {
+    static const char *const accepted[] = {"from", "to", "last", CHOICE_PARAMETERS, NULL};
     struct parameters parameters = {.query = head->query, .reply = reply};
     struct buffer ad_id = {0};
     struct range range = {0};
-    if (read_ad_id(ad_segment, &ad_id, reply) && parameters_only(&parameters, accepted) && parameters_filter(&parameters) &&
-        read_range(&parameters, view, 1, &range)) {
-        count_in_range(view, buffer_view(&ad_id), &range, reply);
+    struct choice choice = {0};
+    if (read_ad_id(ad_segment, &ad_id, reply) && parameters_only(&parameters, accepted) &&
+        read_range(&parameters, view, 1, &range) && choice_read(&parameters, view, replaying, &choice)) {
+        range_cover(&range, &choice, 1);
+        count_in_range(view, &choice, buffer_view(&ad_id), &range, reply);
     }
+    choice_fini(&choice);
     buffer_fini(&ad_id);
     parameters_fini(&parameters);
 }
+
+struct popular {
+    uint32_t count_max, window;
+};
 
 static void append_ranking(struct buffer *out, const struct ranked_ad *ads, size_t count) {
     (void)buffer_reserve(out, (count + 1) * ROOM_FOR_ONE_AD);
@@ -64,43 +74,59 @@ static void append_ranking(struct buffer *out, const struct ranked_ad *ads, size
     buffer_append_text(out, "]");
 }
 
-static void rank_range(struct view *view, const struct range *range, uint32_t window, uint32_t count_max,
-                       struct reply *reply) {
+/* The view's text says what it would cost, what it may, and what to do. */
+static void answer_rank_failed(struct reply *reply, enum status status, const struct failure *failure) {
+    if (status == STATUS_FULL)
+        reply_problem(reply, 422, "ranking-too-costly", "This ranking is too costly", "%s", failure->text);
+    else
+        answer_store_failed(reply, failure);
+}
+
+static void rank_range(struct view *view, const struct choice *choice, const struct range *range,
+                       const struct popular *popular, struct reply *reply) {
     struct failure failure = {0};
-    struct ranked_ad *ads = memory_allocate_zeroed(count_max, sizeof *ads);
+    struct ranked_ad *ads = memory_allocate_zeroed(popular->count_max, sizeof *ads);
     size_t count = 0;
-    if (range->any && view_rank(view, range->from, range->to, ads, count_max, &count, &failure) != STATUS_OK) {
-        answer_store_failed(reply, &failure);
+    enum status status = STATUS_OK;
+    if (range_counts(range))
+        status = view_rank(view, choice_selection(choice), range->counted_from, range->to, ads, popular->count_max, &count,
+                           &failure);
+    if (status != STATUS_OK) {
+        answer_rank_failed(reply, status, &failure);
     } else {
-        CHECK(count <= count_max);
+        CHECK(count <= popular->count_max);
         struct buffer body = {0};
         append_ranking(&body, ads, count);
-        buffer_printf(&body, ",\"window\":%u,\"update_minute\":", window);
+        buffer_printf(&body, ",\"window\":%u,\"update_minute\":", popular->window);
         append_minute(&body, range, (struct minute){range->any ? range->to.index - 1 : 0});
         buffer_append_text(&body, ",\"from\":");
         append_minute(&body, range, range->from);
         buffer_append_text(&body, ",\"to\":");
         append_minute(&body, range, range->to);
         buffer_append_text(&body, ",\"exact\":true");
-        append_end(&body, view, range);
+        append_end(&body, view, range, choice);
         answer_json(reply, &body);
     }
     free(ads);
 }
 
-void answer_popular(struct view *view, const struct request_head *head, struct reply *reply) {
-    static const char *const accepted[] = {"count", "window", "at", "filter", NULL};
+void answer_popular(struct view *view, bool replaying, const struct request_head *head, struct reply *reply) {
+    static const char *const accepted[] = {"count", "window", "at", CHOICE_PARAMETERS, NULL};
     struct parameters parameters = {.query = head->query, .reply = reply};
-    uint32_t count_max = COUNT_DEFAULT, window = 1;
+    struct popular popular = {.count_max = COUNT_DEFAULT, .window = 1};
+    struct choice choice = {0};
     struct minute at = {0};
     bool any = view_last_minute(view, &at), at_given = false;
-    if (parameters_only(&parameters, accepted) && parameters_filter(&parameters) &&
-        parameters_number(&parameters, "count", 1, COUNT_MAX, &count_max) &&
-        parameters_number(&parameters, "window", 1, WINDOW_MINUTES_MAX, &window) &&
-        parameters_given(&parameters, "at", &at_given) && parameters_minute(&parameters, "at", &at)) {
+    if (parameters_only(&parameters, accepted) &&
+        parameters_number(&parameters, "count", 1, COUNT_MAX, &popular.count_max) &&
+        parameters_number(&parameters, "window", 1, WINDOW_MINUTES_MAX, &popular.window) &&
+        parameters_given(&parameters, "at", &at_given) && parameters_minute(&parameters, "at", &at) &&
+        choice_read(&parameters, view, replaying, &choice)) {
         struct range range = {.any = false};
-        if (any || at_given) range = range_up_to(at, window);
-        rank_range(view, &range, window, count_max, reply);
+        if (any || at_given) range = range_up_to(at, popular.window);
+        range_cover(&range, &choice, 1);
+        rank_range(view, &choice, &range, &popular, reply);
     }
+    choice_fini(&choice);
     parameters_fini(&parameters);
 }

@@ -12,15 +12,23 @@ struct figures {
     uint64_t pending; /* accepted, but not yet in the view */
     uint64_t version;
     uint64_t rules_number;
-    uint64_t intake_violated; /* I4: 1 when received != accepted + rejected */
+    uint64_t filters, filters_ranked, atoms; /* that stand */
+    uint64_t intake_violated;                /* I4: 1 when received != accepted + rejected */
     uint64_t partitions_violated;
     struct view_usage usage;
 };
 struct figures figures_of(const struct view *view, const struct query_status *status);
 
-void answer_count(struct view *view, struct bytes ad_segment, const struct request_head *head, struct reply *reply);
-void answer_series(struct view *view, struct bytes ad_segment, const struct request_head *head, struct reply *reply);
-void answer_popular(struct view *view, const struct request_head *head, struct reply *reply);
+/* `replaying`: the journal may hold filters that the view does not know yet. */
+void answer_count(struct view *view, bool replaying, struct bytes ad_segment, const struct request_head *head,
+                  struct reply *reply);
+void answer_series(struct view *view, bool replaying, struct bytes ad_segment, const struct request_head *head,
+                   struct reply *reply);
+void answer_popular(struct view *view, bool replaying, const struct request_head *head, struct reply *reply);
+void answer_filters(const struct view *view, bool replaying, const struct filter_progress *progress,
+                    const struct request_head *head, struct reply *reply);
+void answer_filter(const struct view *view, bool replaying, const struct filter_progress *progress, struct bytes id_segment,
+                   const struct request_head *head, struct reply *reply);
 void answer_status(const struct view *view, const struct query_status *status, const struct request_head *head,
                    struct reply *reply);
 void answer_metrics(const struct view *view, const struct query_status *status, const struct request_head *head,
@@ -31,4 +39,6 @@ void metrics_document(struct buffer *out);
 
 /* A JSON value: RFC 3339 in quotes, or null when there is none (or it lies before 1970, where no click can be). */
 void append_time(struct buffer *out, struct event_time time);
+/* 200 with this body, which is moved. */
+void answer_json(struct reply *reply, struct buffer *body);
 const char *compiler_text(void);

@@ -31,6 +31,9 @@ struct figures figures_of(const struct view *view, const struct query_status *st
                               .version = view_version(view),
                               .rules_number = status->rules.number,
                               .usage = view_usage(view)};
+    figures.filters = figures.usage.filters_standing;
+    figures.filters_ranked = figures.usage.filters_ranked;
+    figures.atoms = figures.usage.atoms_live;
     for (uint32_t i = 0; i < view_partition_count(view); ++i) {
         const struct view_partition *partition = view_partition(view, i);
         add_verdicts(&figures.verdicts, &partition->totals);

@@ -128,13 +128,29 @@ static void write_commits(const struct metric *metric, const struct figures *fig
 }
 
 /* promtool wants base units: minutes are given in seconds. */
+static void write_seconds(const struct metric *metric, uint64_t minutes, struct buffer *out) {
+    buffer_printf(out, "%s %" PRIu64 "\n", metric->name, minutes * 60);
+}
+
+static void write_from(const struct metric *metric, uint64_t minutes, struct minute from, struct buffer *out) {
+    if (minutes == 0) return;
+    buffer_printf(out, "%s %" PRId64 "\n", metric->name, minute_start(from).ms / SECOND_MS);
+}
+
 static void write_window_seconds(const struct metric *metric, const struct figures *figures, struct buffer *out) {
-    buffer_printf(out, "%s %" PRIu64 "\n", metric->name, figures->usage.window_minutes * 60);
+    write_seconds(metric, figures->usage.window_minutes, out);
 }
 
 static void write_window_from(const struct metric *metric, const struct figures *figures, struct buffer *out) {
-    if (figures->usage.window_minutes == 0) return;
-    buffer_printf(out, "%s %" PRId64 "\n", metric->name, minute_start(figures->usage.window_from).ms / SECOND_MS);
+    write_from(metric, figures->usage.window_minutes, figures->usage.window_from, out);
+}
+
+static void write_slices_seconds(const struct metric *metric, const struct figures *figures, struct buffer *out) {
+    write_seconds(metric, figures->usage.slices_minutes, out);
+}
+
+static void write_slices_from(const struct metric *metric, const struct figures *figures, struct buffer *out) {
+    write_from(metric, figures->usage.slices_minutes, figures->usage.slices_from, out);
 }
 
 static void write_uptime(const struct metric *metric, const struct figures *figures, struct buffer *out) {
@@ -222,6 +238,20 @@ static const struct metric metrics[] = {
     {"tally_window_vectors", "gauge", "", "Cumulative vectors in it.", AT(usage.window_vectors)},
     {"tally_window_from_timestamp_seconds", "gauge", "", "Questions from this minute on are answered from memory.",
      .write = write_window_from},
+    {"tally_slices_bytes", "gauge", "", "Memory of the last 25 hours by country and filter.", AT(usage.slices_bytes)},
+    {"tally_slices_bytes_max", "gauge", "", "Bound of that memory.", AT(usage.slices_bytes_max)},
+    {"tally_slices_seconds", "gauge", "", "Event time that it holds, whole minutes.", .write = write_slices_seconds},
+    {"tally_slices_from_timestamp_seconds", "gauge", "",
+     "Questions with a filter are answered from memory from this minute on.", .write = write_slices_from},
+    {"tally_filters", "gauge", "", "Stored filters.", AT(filters)},
+    {"tally_filters_max", "gauge", "", "Bound of their number.", AT(status.filters_max)},
+    {"tally_filters_ranked", "gauge", "", "Those of them whose rankings are published every minute.", AT(filters_ranked)},
+    {"tally_atoms", "gauge", "", "Distinct pairs of an address or block and a user that the filters are sums of.",
+     AT(atoms)},
+    {"tally_atoms_max", "gauge", "", "Bound of their number.", AT(status.atoms_max)},
+    {"tally_filters_bytes", "gauge", "", "Memory of filters and atoms for questions.", AT(usage.filters_bytes)},
+    {"tally_filters_aggregators_bytes", "gauge", "", "Memory of the atoms that clicks are matched against.",
+     AT(status.filters_aggregators_bytes)},
     {"tally_cells_bytes", "gauge", "", "Memory of counters that are not yet in the store.", AT(usage.cells_bytes)},
     {"tally_rules_number", "gauge", "", "Number of the counting rules in force.", AT(rules_number)},
 };

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "click/timestamp.h"
+#include "filter/filter.h"
 
 enum { SHOWN_BYTES_MAX = 64 }; /* of what the caller sent, in an answer */
 
@@ -55,15 +56,20 @@ static bool is_digits(const struct buffer *text) {
     return text->len > 0;
 }
 
+/* Of any number of digits; above `max` it is only that. */
+static uint64_t number_of(const struct buffer *digits, uint32_t max) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < digits->len && value <= max; ++i) value = value * 10 + (digits->at[i] - '0');
+    return value;
+}
+
 bool parameters_number(struct parameters *parameters, const char *name, uint32_t min, uint32_t max, uint32_t *out) {
     CHECK(min <= max && max < UINT32_MAX);
     bool given;
     if (!parameters_given(parameters, name, &given)) return false;
     if (!given) return true;
-    uint64_t value = 0;
     if (is_digits(&parameters->text)) {
-        for (size_t i = 0; i < parameters->text.len && value <= max; ++i)
-            value = value * 10 + (parameters->text.at[i] - '0');
+        uint64_t value = number_of(&parameters->text, max);
         if (value >= min && value <= max) {
             *out = (uint32_t)value;
             return true;
@@ -102,20 +108,20 @@ bool parameters_minute(struct parameters *parameters, const char *name, struct m
     return false;
 }
 
-bool parameters_filter(struct parameters *parameters) {
-    bool given;
-    if (!parameters_given(parameters, "filter", &given)) return false;
-    if (!given) return true;
+bool parameters_filter(struct parameters *parameters, bool *given, uint32_t *id) {
+    if (!parameters_given(parameters, "filter", given)) return false;
+    if (!*given) return true;
     if (!is_digits(&parameters->text)) {
         reply_problem(parameters->reply, 400, "bad-parameter", "Bad parameter",
                       "filter must be the number of a filter, not \"%.*s\"", shown_bytes(parameters), shown(parameters));
         return false;
     }
-    for (size_t i = 0; i < parameters->text.len; ++i) {
-        if (parameters->text.at[i] == '0') continue;
-        reply_problem(parameters->reply, 404, "unknown-filter", "Unknown filter", "there is no filter %.*s; 0 is all clicks",
-                      shown_bytes(parameters), shown(parameters));
-        return false;
+    uint64_t value = number_of(&parameters->text, FILTER_ID_MAX);
+    if (value <= FILTER_ID_MAX) {
+        *id = (uint32_t)value;
+        return true;
     }
-    return true;
+    reply_problem(parameters->reply, 404, "unknown-filter", "Unknown filter", "there is no filter %.*s; 0 is all clicks",
+                  shown_bytes(parameters), shown(parameters));
+    return false;
 }

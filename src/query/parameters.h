@@ -22,5 +22,5 @@ bool parameters_given(struct parameters *parameters, const char *name, bool *giv
 bool parameters_number(struct parameters *parameters, const char *name, uint32_t min, uint32_t max, uint32_t *out);
 /* Rounded down to its minute. */
 bool parameters_minute(struct parameters *parameters, const char *name, struct minute *out);
-/* 0 and absent are all clicks, the only filter there is; the problem for another number is a 404. */
-bool parameters_filter(struct parameters *parameters);
+/* `filter`: at most FILTER_ID_MAX; a larger number is a filter that cannot be there, so its problem is a 404. */
+bool parameters_filter(struct parameters *parameters, bool *given, uint32_t *id);

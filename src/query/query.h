@@ -2,6 +2,7 @@
 #pragma once
 
 #include "journal/journal.h"
+#include "query/filter_json.h"
 #include "seam/requests.h"
 #include "view/view.h"
 
@@ -41,6 +42,9 @@ struct query_status {
         double seconds;
     } stage_cpu[16];
     uint64_t ads, ads_bytes;
+    uint64_t filters_max, atoms_max;    /* bounds by configuration */
+    uint64_t filters_aggregators_bytes; /* of the atoms that the partitions match clicks against */
+    struct filter_progress recalculation;
     uint64_t checkpoints, requests, queries;
     double uptime_seconds;
     uint64_t resident_bytes;
@@ -54,7 +58,8 @@ struct query_status {
 void query_live_event(const struct view *view, const struct query_status *status, struct wall_time now,
                       uint64_t clicks_per_second, struct buffer *out);
 
-/* Answers GET /v1/ads/..., /v1/status, /metrics (all but /v1/clicks, probes and export, which the node answers itself) and
- * 404, 405 for what does not exist. `view` is read-locked. */
+/* Answers GET /v1/ads/..., /v1/filters..., /v1/status, /metrics (all but /v1/clicks, probes and export, and what changes
+ * filters, which the node answers itself) and 404, 405 for what does not exist. `view` is read-locked. Of `status`, the
+ * questions about ads and filters read nothing but the recalculation and the phase, which may be NULL (serving). */
 void query_answer(struct view *view, const struct query_status *status, const struct request_head *head,
                   struct reply *reply);

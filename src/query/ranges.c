@@ -55,16 +55,27 @@ void append_minute(struct buffer *out, const struct range *range, struct minute 
     append_time(out, range->any ? minute_start(minute) : EVENT_TIME_NONE);
 }
 
-void append_end(struct buffer *out, const struct view *view, const struct range *range) {
+void range_cover(struct range *range, const struct choice *choice, uint32_t step_minutes) {
+    range->complete = true;
+    range->counted_from = range->from;
+    if (!range->any || !choice->covers_part || choice->covers_from.index <= range->from.index) return;
+    range->complete = false;
+    const struct minute covered = choice->covers_from.index < range->to.index ? choice->covers_from : range->to;
+    range->counted_from = covered;
+    range->from = (struct minute){covered.index - covered.index % step_minutes};
+    CHECK(range->from.index <= range->counted_from.index && range->counted_from.index <= range->to.index);
+}
+
+void append_end(struct buffer *out, const struct view *view, const struct range *range, const struct choice *choice) {
     buffer_printf(out, ",\"state\":\"%s\",\"version\":%" PRIu64 ",\"watermark\":",
                   range->any ? view_state(view, range->to) : "open", view_version(view));
     append_time(out, view_watermark(view));
-    buffer_append_text(out, ",\"filter_id\":0}\n");
-}
-
-void answer_json(struct reply *reply, struct buffer *body) {
-    *reply = (struct reply){.http_status = 200, .content_type = "application/json", .body = *body, .body_file = -1};
-    *body = (struct buffer){0};
+    buffer_printf(out, ",\"filter_id\":%u,\"complete\":%s", choice->filter_id, range->complete ? "true" : "false");
+    if (choice->by_filter) {
+        buffer_append_text(out, ",\"covers_from\":");
+        append_time(out, choice->covers_part ? minute_start(choice->covers_from) : EVENT_TIME_NONE);
+    }
+    buffer_append_text(out, "}\n");
 }
 
 void answer_store_failed(struct reply *reply, const struct failure *failure) {

@@ -60,13 +60,14 @@ static void append_counts(struct buffer *out, const struct points *points) {
     buffer_append_text(out, "]");
 }
 
-static void answer_points(struct view *view, struct bytes ad_id, const struct range *range, const struct step *step,
-                          struct reply *reply) {
+static void answer_points(struct view *view, const struct choice *choice, struct bytes ad_id, const struct range *range,
+                          const struct step *step, struct reply *reply) {
     struct failure failure = {0};
     struct points points = {.range = range, .step = step};
     if (range->any) points.count = (range->to.index - range->from.index) / step->minutes;
     points.counts = memory_allocate_zeroed(points.count, sizeof *points.counts);
-    if (range->any && view_visit_ad(view, ad_id, range->from, range->to, add_minute, &points, &failure) != STATUS_OK) {
+    if (range_counts(range) && view_visit_ad(view, choice_selection(choice), ad_id, range->counted_from, range->to,
+                                             add_minute, &points, &failure) != STATUS_OK) {
         answer_store_failed(reply, &failure);
     } else {
         struct buffer body = {0};
@@ -80,22 +81,27 @@ static void answer_points(struct view *view, struct bytes ad_id, const struct ra
         append_counts(&body, &points);
         buffer_append_text(&body, ",\"sealed_to\":");
         append_time(&body, view_sealed_to(view));
-        append_end(&body, view, range);
+        append_end(&body, view, range, choice);
         answer_json(reply, &body);
     }
     free(points.counts);
 }
 
-void answer_series(struct view *view, struct bytes ad_segment, const struct request_head *head, struct reply *reply) {
-    static const char *const accepted[] = {"from", "to", "last", "filter", "step", NULL};
+void answer_series(struct view *view, bool replaying, struct bytes ad_segment, const struct request_head *head,
+                   struct reply *reply) {
+    static const char *const accepted[] = {"from", "to", "last", "step", CHOICE_PARAMETERS, NULL};
     struct parameters parameters = {.query = head->query, .reply = reply};
     struct buffer ad_id = {0};
     struct range range = {0};
+    struct choice choice = {0};
     const struct step *step;
-    if (read_ad_id(ad_segment, &ad_id, reply) && parameters_only(&parameters, accepted) && parameters_filter(&parameters) &&
-        read_step(&parameters, &step) && read_range(&parameters, view, POINTS_DEFAULT * step->minutes, &range) &&
-        widen(&range, step, reply))
-        answer_points(view, buffer_view(&ad_id), &range, step, reply);
+    if (read_ad_id(ad_segment, &ad_id, reply) && parameters_only(&parameters, accepted) && read_step(&parameters, &step) &&
+        read_range(&parameters, view, POINTS_DEFAULT * step->minutes, &range) && widen(&range, step, reply) &&
+        choice_read(&parameters, view, replaying, &choice)) {
+        range_cover(&range, &choice, step->minutes);
+        answer_points(view, &choice, buffer_view(&ad_id), &range, step, reply);
+    }
+    choice_fini(&choice);
     buffer_fini(&ad_id);
     parameters_fini(&parameters);
 }

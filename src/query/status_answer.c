@@ -83,6 +83,22 @@ static void append_memory(struct buffer *out, const struct figures *figures) {
     buffer_append_text(out, "}");
 }
 
+static void append_filters(struct buffer *out, const struct figures *figures) {
+    const struct view_usage *usage = &figures->usage;
+    buffer_printf(out, ",\"filters\":{\"standing\":%" PRIu64, figures->filters);
+    append_member(out, "standing_max", figures->status.filters_max);
+    append_member(out, "ranked", figures->filters_ranked);
+    append_member(out, "atoms", figures->atoms);
+    append_member(out, "atoms_max", figures->status.atoms_max);
+    append_member(out, "bytes", usage->filters_bytes);
+    append_member(out, "bytes_aggregators", figures->status.filters_aggregators_bytes);
+    buffer_printf(out, "},\"slices\":{\"bytes\":%" PRIu64, usage->slices_bytes);
+    append_member(out, "bytes_max", usage->slices_bytes_max);
+    append_member(out, "minutes", usage->slices_minutes);
+    append_minute_or_null(out, "from", usage->slices_minutes > 0, usage->slices_from);
+    buffer_append_text(out, "}");
+}
+
 static void append_node(struct buffer *out, const struct figures *figures) {
     const struct query_status *status = &figures->status;
     buffer_append_text(out, ",\"phase\":");
@@ -130,6 +146,7 @@ void answer_status(const struct view *view, const struct query_status *status, c
     buffer_append_text(&body, "]");
     append_node(&body, &figures);
     append_memory(&body, &figures);
+    append_filters(&body, &figures);
     buffer_append_text(&body, "}\n");
     *reply = (struct reply){.http_status = 200, .content_type = "application/json", .body = body, .body_file = -1};
 }

@@ -113,10 +113,14 @@ void reply_problem(struct reply *reply, unsigned http_status, const char *type, 
     buffer_append_text(&reply->body, "}");
 }
 
-void reply_read_only(struct reply *reply, struct bytes path) {
+void reply_not_allowed(struct reply *reply, struct bytes path, const char *methods, const char *headers) {
     enum { SHOWN_PATH_BYTES_MAX = 128 };
     int shown = path.len < SHOWN_PATH_BYTES_MAX ? (int)path.len : SHOWN_PATH_BYTES_MAX;
-    reply_problem(reply, 405, "method-not-allowed", "Method not allowed", "%.*s is only read; Allow: GET, HEAD", shown,
-                  shown == 0 ? "" : (const char *)path.at);
-    reply->headers = "Allow: GET, HEAD\r\nCache-Control: no-store\r\n";
+    reply_problem(reply, 405, "method-not-allowed", "Method not allowed", "%.*s does not take this method; Allow: %s", shown,
+                  shown == 0 ? "" : (const char *)path.at, methods);
+    reply->headers = headers;
+}
+
+void reply_read_only(struct reply *reply, struct bytes path) {
+    reply_method_not_allowed(reply, path, "GET, HEAD");
 }

@@ -14,7 +14,11 @@ void reply_problem(struct reply *reply, unsigned http_status, const char *type, 
 /* The same without the closing brace: append `,"member":...` to the body, then `}`. */
 void reply_problem_open(struct reply *reply, unsigned http_status, const char *type, const char *title, const char *format,
                         ...) PRINTF_LIKE(5, 6);
-/* 405 for a path that is only read, naming the methods in `Allow` too (RFC 9110, 15.5.6). */
+/* 405 for a path that has these methods, which are named in `Allow` too (RFC 9110, 15.5.6). */
+#define reply_method_not_allowed(reply, path, methods)                                                                      \
+    reply_not_allowed(reply, path, methods, "Allow: " methods "\r\nCache-Control: no-store\r\n")
+void reply_not_allowed(struct reply *reply, struct bytes path, const char *methods, const char *headers);
+/* The same for a path that is only read. */
 void reply_read_only(struct reply *reply, struct bytes path);
 /* Appends `text` as a JSON string with its quotes. Bytes that are not valid UTF-8 become U+FFFD each, so that an answer is
  * JSON whatever was quoted in it. */

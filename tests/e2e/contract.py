@@ -6,8 +6,8 @@ import jsonschema
 # JSON Schema ignores what it does not know, so a keyword with a slip in it would check nothing.
 KEYWORDS = {
     "$ref", "additionalProperties", "allOf", "anyOf", "const", "default", "description", "enum", "examples", "format",
-    "items", "maxItems", "maxLength", "maximum", "minLength", "minimum", "oneOf", "pattern", "properties", "propertyNames",
-    "required", "type",
+    "items", "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum", "oneOf", "pattern", "properties",
+    "propertyNames", "required", "type",
 }
 
 

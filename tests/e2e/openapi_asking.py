@@ -13,11 +13,12 @@ from clicks import click
 from server import wait_until
 
 ROOT = servers.ROOT
-LOG, NDJSON, JSON = "text/plain", "application/x-ndjson", "application/json"
+LOG, NDJSON, JSON, CSV = "text/plain", "application/x-ndjson", "application/json", "text/csv"
 NOON = "2021-01-01T12:00:00Z"
 # What stands beside a parameter so that an answer is about its own value; only what the operation has.
 BESIDE = {"from": {"to": "2021-01-01T13:00:00Z"}, "to": {"from": "2021-01-01T11:00:00Z"}, "last": {"step": "hour"}}
-IN_PATH = {"ad_id": "ad001", "name": "main.js"}
+IN_PATH = {"ad_id": "ad001", "name": "main.js", "filter_id": "12"}
+FILTER = {"filter_id": 12, "region": "USA", "user_id": ["111", "112"]}  # stands in a server that is asked every question
 
 
 @dataclasses.dataclass
@@ -39,7 +40,8 @@ def values(schema):
         beyond = [] if high is None else [high + 1]
         return [low] if high is None else [low, high], [low - 1, *beyond, "", "x", "1.5", f"{low} "]
     if "examples" in schema:
-        return schema["examples"], ["yesterday", "", "16095024000", "2021-02-30T00:00:00Z"]
+        times = ["yesterday", "", "16095024000", "2021-02-30T00:00:00Z"]
+        return schema["examples"], times if "pattern" in schema else ["|", "!*", "a|*", "\\a"]  # else: parts of a filter
     if "maxLength" in schema:
         high = schema["maxLength"]
         return ["a", "a" * high, "ä" * (high // 2), "a/b c&d=%?#"], ["", "a" * (high + 1), "ä" * high]
@@ -68,7 +70,7 @@ def questions(contract, path, operation):
         for value, is_good in [(value, True) for value in good] + [(value, False) for value in bad]:
             if name in in_query:
                 yield filled(path, IN_PATH, beside | {name: value}), is_good
-            elif name == "ad_id":
+            elif name == "ad_id" or (name == "filter_id" and value != "" and not is_good):
                 yield filled(path, IN_PATH | {name: value}, needed), is_good
         if name in in_query:
             yield filled(path, IN_PATH, [*(beside | {name: good[0]}).items(), (name, good[0])]), not strict
@@ -92,7 +94,11 @@ def ask_what_no_single_value_reaches(server):
     queries = [(ad + "aggregated_cnt", "from=202101010001&to=202101010000"), (ad + "aggregated_count", "from=202101010000"),
                (ad + "series", "last=44640"), (ad + "series", "last=1&from=202101010000&to=202101010001"),
                ("/v1/ads/popular_ads", f"window=1440&count=1000&at={NOON}"), ("/v1/ads/popular_ads", "filter=7"),
-               *((ad + name, "filter=7") for name in ("aggregated_cnt", "aggregated_count", "series")),
+               *((ad + name, f"filter={number}") for name in ("aggregated_cnt", "aggregated_count", "series")
+                 for number in (7, 12, "0012")),
+               (ad + "series", "user_id=111&last=5"), (ad + "aggregated_cnt", "user_id=7"),
+               ("/v1/ads/popular_ads", "ip=10.0.0.0/8&region=USA"), ("/v1/ads/popular_ads", "filter=12&region=USA"),
+               ("/v1/filters", "limit=1"), ("/v1/filters", "cursor=12"),
                *((ad + "series", f"from=202101011000&to=202101011400&step={step}") for step in ("minute", "hour", "day"))]
     for path, query in queries:
         request = filled(path, IN_PATH, {}) + "?" + query
@@ -105,7 +111,7 @@ def ask_what_no_single_value_reaches(server):
         request = filled(path, IN_PATH, {})
         etag = server.get(request).headers["ETag"]
         yield Asked("GET", path, "again", server.ask("GET", request, headers={"If-None-Match": etag}))
-    for request in ("/v1", "/v2/status", "/v1/filters", "/v1/ads/ad001"):
+    for request in ("/v1", "/v2/status", "/v1/filter", "/v1/filters/12/words", "/v1/ads/ad001"):
         yield Asked("GET", request, request, server.get(request))
 
 
@@ -114,6 +120,82 @@ def ask_with_other_methods(contract, server):
         for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
             if method.lower() not in item:
                 yield Asked(method, path, path, server.ask(method, filled(path, IN_PATH, {}), b""))
+
+
+# --- filters ---
+
+def change_filters(server, path="/v1/filters", body=None, content_type=JSON, method="POST", headers=None, filter_id=12):
+    """`path` as in the document."""
+    body = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
+    request = filled(path, {"filter_id": filter_id}, {})
+    answer = server.ask(method, request, body or b"", {"Content-Type": content_type} | (headers or {}))
+    return Asked(method, path, f"{request} {(body or b'')[:80]}", answer)
+
+
+BAD_FILTERS = [{"filter_id": "x"}, {"filter_id": 1, "region": "Atlantis"}, {"filter_id": 1, "ip": "10.0.0.0/33"},
+               {"filter_id": 1, "user_id": []}, {"filter_id": 1, "ranked": 1}, {"filter_id": 1, "regoin": "USA"}, []]
+
+
+def change_every_filter(contract, server):
+    """Each way in which filters are made, refused and ended."""
+    one, recalculation = "/v1/filters/{filter_id}", "/v1/filters/{filter_id}/recalculation"
+    media = contract.document["paths"]["/v1/filters"]["post"]["requestBody"]["content"]
+    asked = {
+        "unknown": (404, [change_filters(server, path, method=method)
+                          for path, method in ((one, "DELETE"), (recalculation, "POST"))]),
+        "new": (201, [change_filters(server, body=FILTER), change_filters(server, body=[FILTER, {"filter_id": 13}]),
+                      change_filters(server, body=media[CSV]["example"].replace("0013", "14").encode(), content_type=CSV)]),
+        "again": (200, [change_filters(server, body=FILTER), change_filters(server, body=[FILTER])]),
+        "bad": (400, [change_filters(server, body=body) for body in BAD_FILTERS] +
+                     [change_filters(server, body=BAD_FILTERS[1:2]), change_filters(server, body=b"{"),
+                      change_filters(server, body=b"filter_id\n", content_type=CSV)]),
+        "taken": (409, [change_filters(server, body=FILTER | {"region": "DEU"})]),
+        "other kinds": (415, [change_filters(server, body=FILTER, content_type=LOG),
+                              change_filters(server, body=FILTER, headers={"Content-Encoding": "gzip"})]),
+        "too long": (413, [change_filters(server, body=b" " * (65 << 20))]),
+    }
+    for what, (status, answers) in asked.items():
+        for answer in answers:
+            assert answer.answer.status == status, f"{what}: {answer.request}: {answer.answer.status} {answer.answer.body}"
+            yield answer
+
+
+def end_a_filter(server):
+    """Of a server with clicks from before it; on the way it covers a part."""
+    one, recalculation, series = "/v1/filters/{filter_id}", "/v1/filters/{filter_id}/recalculation", "/v1/ads/{ad_id}/series"
+    late = {"filter_id": 15, "user_id": "111", "ip": "10.0.0.0/8"}
+    request = filled(series, IN_PATH, {"filter": 15, "from": "202101010000", "to": "202101020000", "step": "hour"})
+
+    def ask_series():
+        return Asked("GET", series, request, server.get(request))
+
+    def change(status, path, method="POST", **more):
+        asked = change_filters(server, path, method=method, **({"filter_id": 15} | more))
+        assert asked.answer.status == status, f"{method} {path}: {asked.answer.status} {asked.answer.body}"
+        return asked
+
+    yield change(201, "/v1/filters", body=late)
+    yield ask_series()
+    yield change(202, recalculation)
+    yield change(200, recalculation)
+    yield change(200, one, "DELETE")
+    for path, method in ((one, "DELETE"), (recalculation, "POST")):
+        yield change(409, path, method)
+        yield change(400, path, method, filter_id="x")
+    yield change(404, one, "GET")
+    yield change(400, one, "GET", filter_id="x")
+    yield ask_series()
+    yield change(409, "/v1/filters", body=late)
+
+
+def ask_for_too_much(server):
+    """More filters than may be, and a ranking over more cells than may be: a day that is not in memory."""
+    for day in ("2021-01-01 12:00:00", "2021-01-05 12:00:00"):
+        server.post_lines([click("ad1", day, f"user {number}").log_line() for number in range(2000)])
+    server.settled()
+    request = "/v1/ads/popular_ads?region=USA&window=1440&at=202101020000"
+    yield Asked("GET", "/v1/ads/popular_ads", request, server.get(request))
+    yield change_filters(server, body=[FILTER, {"filter_id": 13}])
 
 
 # --- clicks ---
@@ -184,7 +266,8 @@ def watch_too_many(server):
 
 def start_a_body(server, method="POST", request="/v1/clicks"):
     connection = server.connect_raw()
-    head = (f"{method} {request} HTTP/1.1", "Host: x", "Content-Type: text/plain", "Content-Length: 9", "", "")
+    kind = JSON if "filters" in request else LOG
+    head = (f"{method} {request} HTTP/1.1", "Host: x", f"Content-Type: {kind}", "Content-Length: 9", "", "")
     connection.sendall("\r\n".join(head).encode())
     return connection
 

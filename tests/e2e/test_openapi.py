@@ -36,7 +36,8 @@ def asked(contract):
     factory = conftest.Factory()
     try:
         server = factory().start("--partitions", "1")
-        seen = [*asking.ask_every_question(contract, server)]  # before the first click
+        seen = [*asking.change_every_filter(contract, server)]
+        seen += asking.ask_every_question(contract, server)  # before the first click
         seen += asking.send_clicks(contract, server)
         server.post(json_line(click_timestamp=NOON, user_id="later"))  # closes the others' minute
         server.settled()
@@ -44,6 +45,8 @@ def asked(contract):
         seen += asking.ask_every_question(contract, server, "HEAD")
         seen += asking.ask_what_no_single_value_reaches(server)
         seen += asking.ask_with_other_methods(contract, server)
+        seen += asking.end_a_filter(server)
+        seen += asking.ask_for_too_much(factory().start("--filters-max", "1", "--ranking-cells-max", "1000"))
         seen += asking.watch_too_many(server)
         seen += asking.ask_and_stall(contract, factory().start("--http-idle-timeout", "1s"))
         small = factory().start("--http-connections", "2", "--http-threads", "1")
@@ -211,7 +214,8 @@ def test_the_schemas_are_schemas_and_let_members_be_added(contract):
 def test_the_checker_finds_what_is_not_described(contract):
     """The checks above would pass whatever is answered, if it did not."""
     ranking = {"ad_ids": ["a"], "ads": [{"ad_id": "a", "count": 1}], "window": 1, "update_minute": NOON, "from": NOON,
-               "to": NOON, "exact": True, "state": "open", "version": 1, "watermark": None, "filter_id": 0}
+               "to": NOON, "exact": True, "state": "open", "version": 1, "watermark": None, "filter_id": 0,
+               "complete": True}
     problem = {"type": URN + "bad-range", "title": "t", "status": 400, "detail": "d"}
 
     def found(path, status, body, kind="application/json"):

@@ -374,7 +374,7 @@ def test_a_journal_of_another_version_is_said_with_both(new_server):
     data[8] += 1
     segment.write_bytes(data)
     last = failed(server.launch())
-    assert all(word in last["message"] for word in (segment.name, "format version 2", "version 1"))
+    assert all(word in last["message"] for word in (segment.name, "format version 3", "versions 1 to 2"))
     assert "version of tally" in last["advice"]
 
 
