@@ -80,8 +80,8 @@ static void submit(struct node *node, struct control *control) {
     size_t waiting = 0;
     for (const struct control *at = node->control_queue; at != NULL; at = at->next) waiting++;
     enum node_phase phase = node_phase(node);
-    bool taken = waiting < CONTROLS_WAITING_MAX && (phase == NODE_SERVING || (phase == NODE_STOPPING &&
-                                                    atomic_load(&node->stop_stage) == STOP_COMMITTING));
+    bool taken = waiting < CONTROLS_WAITING_MAX &&
+                 (phase == NODE_SERVING || (phase == NODE_STOPPING && atomic_load(&node->stop_stage) == STOP_COMMITTING));
     if (taken) push(&node->control_queue, control);
     pthread_mutex_unlock(&node->mail_lock);
     if (!taken) {
@@ -127,20 +127,27 @@ bool node_control_begin(struct node *node, const struct request_head *head, void
     struct bytes id_text = {NULL, 0};
     if (!create && !(split_id(head->path, &id_text, &recalculation) && (recalculation ? post : delete))) return false;
 
+    static const char *const no_parameters[] = {NULL};
+    struct failure failure = {0};
     struct reply reply = {.body_file = -1};
     uint32_t id = 0;
     enum filter_request_form form = FILTER_REQUEST_JSON;
     enum node_refusal refusal = node_refusal(node);
     if (refusal == NODE_REFUSES_REPLAYING || refusal == NODE_REFUSES_STOPPING || refusal == NODE_REFUSES_FAILED)
         reply_problem(&reply, 503, "not-now", "Not now", "%s; try again", node_refusal_text(refusal));
+    else if (query_only(head->query, no_parameters, &failure) != STATUS_OK)
+        reply_problem(&reply, 400, "unknown-parameter", "Unknown parameter", "%s; there is none here", failure.text);
     else if (create && !form_of(head->content_type, &form))
         reply_problem(&reply, 415, "unsupported-media-type", "Unsupported media type",
                       "filters come as application/json or text/csv");
     else if (create && head->content_encoding.len > 0)
-        reply_problem(&reply, 415, "unsupported-encoding", "Unsupported content encoding", "filters come uncompressed");
+        reply_problem(&reply, 415, "unsupported-content-encoding", "Unsupported content encoding",
+                      "filters come uncompressed");
     else if (create || filter_request_path_id(id_text, &id, &reply)) {
-        struct control *control = control_create(
-            node, request, create ? CONTROL_CREATE : recalculation ? CONTROL_RECALCULATE : CONTROL_DELETE);
+        struct control *control = control_create(node, request,
+                                                 create          ? CONTROL_CREATE
+                                                 : recalculation ? CONTROL_RECALCULATE
+                                                                 : CONTROL_DELETE);
         control->form = form;
         control->id = id;
         *body_wanted = create;
@@ -190,7 +197,8 @@ void node_control_abort(struct node *node, struct control *control) {
 
 static bool bounds_hold(const struct node *node, const struct filter_change *changes, size_t count, struct reply *reply) {
     const struct filters *filters = node->journal_filters;
-    uint64_t standing = filters_standing(filters), atoms = atoms_live(filters_atoms(filters)), ranked = filters_ranked(filters);
+    uint64_t standing = filters_standing(filters), atoms = atoms_live(filters_atoms(filters)),
+             ranked = filters_ranked(filters);
     for (size_t i = 0; i < count; i++) {
         if (changes[i].action != FILTER_CREATE) continue;
         standing++;
@@ -213,10 +221,12 @@ static bool bounds_hold(const struct node *node, const struct filter_change *cha
     return false;
 }
 
-static void refuse_change(struct reply *reply, enum filters_verdict verdict, uint32_t id) {
+static void refuse_change(struct reply *reply, enum filters_verdict verdict, enum filter_action action, uint32_t id) {
     if (verdict == FILTERS_CONFLICT)
         reply_problem(reply, 409, "filter-exists", "Filter exists",
                       "there is a filter %u with another content; filters never change: take another id", id);
+    else if (verdict == FILTERS_DELETED && action != FILTER_CREATE)
+        reply_problem(reply, 409, "filter-deleted", "Filter was deleted", "filter %u was deleted before", id);
     else if (verdict == FILTERS_DELETED)
         reply_problem(reply, 409, "filter-deleted", "Filter was deleted",
                       "filter %u was deleted, and its id stays taken: take another id", id);
@@ -233,7 +243,7 @@ static bool check_changes(const struct node *node, struct filter_change *changes
             filters_check(node->journal_filters, changes[i].action, changes[i].id, changes[i].filter);
         if (verdict == FILTERS_OK) changes[(*left)++] = changes[i];
         if (verdict == FILTERS_OK || verdict == FILTERS_SAME) continue;
-        refuse_change(reply, verdict, changes[i].id);
+        refuse_change(reply, verdict, changes[i].action, changes[i].id);
         return false;
     }
     return bounds_hold(node, changes, *left, reply);
@@ -246,8 +256,7 @@ void node_note_filters(struct node *node, struct journal_record *record) {
     pthread_mutex_lock(&node->mail_lock);
     if (node->filter_mail_count == node->filter_mail_capacity) {
         node->filter_mail_capacity = node->filter_mail_capacity * 2 + 16;
-        node->filter_mail =
-            memory_resize(node->filter_mail, node->filter_mail_capacity * sizeof(struct journal_record *));
+        node->filter_mail = memory_resize(node->filter_mail, node->filter_mail_capacity * sizeof(struct journal_record *));
     }
     node->filter_mail[node->filter_mail_count++] = journal_record_hold(record);
     pthread_mutex_unlock(&node->mail_lock);
@@ -259,8 +268,8 @@ static struct filter_change *changes_of(const struct control *control, size_t *c
     for (size_t i = 0; control->kind == CONTROL_CREATE && i < *count; i++)
         changes[i] = (struct filter_change){FILTER_CREATE, control->list.filters[i]->id, control->list.filters[i]};
     if (control->kind != CONTROL_CREATE)
-        changes[0] = (struct filter_change){control->kind == CONTROL_DELETE ? FILTER_DELETE : FILTER_RECALCULATE,
-                                            control->id, NULL};
+        changes[0] =
+            (struct filter_change){control->kind == CONTROL_DELETE ? FILTER_DELETE : FILTER_RECALCULATE, control->id, NULL};
     return changes;
 }
 
@@ -268,8 +277,8 @@ static enum status commit_changes(struct node *node, const struct filter_change 
                                   struct failure *failure) {
     struct journal_record *record = NULL;
     const struct clock *clock = &node->seam.clock;
-    enum status status = journal_commit_filters(node->journal, changes, count, clock_wall(clock), clock_mono(clock), &record,
-                                                failure);
+    enum status status =
+        journal_commit_filters(node->journal, changes, count, clock_wall(clock), clock_mono(clock), &record, failure);
     if (status != STATUS_OK) return status;
     node_note_durable(node, record);
     node_note_filters(node, record);
@@ -301,8 +310,9 @@ bool node_commit_control(struct node *node) {
     if (status == STATUS_OK)
         push_unless_failed(node, &node->control_waiting, control);
     else
-        control_refuse_now(node, control, status == STATUS_AGAIN ? node_refusal_text(NODE_REFUSES_CLOCK)
-                                                                 : node_refusal_text(NODE_REFUSES_FAILED));
+        control_refuse_now(node, control,
+                           status == STATUS_AGAIN ? node_refusal_text(NODE_REFUSES_CLOCK)
+                                                  : node_refusal_text(NODE_REFUSES_FAILED));
     if (status != STATUS_OK && status != STATUS_AGAIN) node_fail(node, &failure);
     node_wake(node, NODE_STAGE_REDUCE, 0);
     return true;
@@ -341,14 +351,14 @@ void node_apply_filter_mail(struct node *node) {
         view_apply_filters(node->view, block->filter_records, block->count);
         journal_record_release(node->filter_mail[taken++]);
     }
-    if (taken > 0)
-        memmove(node->filter_mail, node->filter_mail + taken, (count - taken) * sizeof(struct journal_record *));
+    if (taken > 0) memmove(node->filter_mail, node->filter_mail + taken, (count - taken) * sizeof(struct journal_record *));
     node->filter_mail_count -= taken;
     pthread_mutex_unlock(&node->mail_lock);
 }
 
 static void answer_create(const struct node *node, const struct control *control, struct reply *reply) {
     const struct filters *filters = view_filters(node->view);
+    struct filter_progress progress = node_recalculation(node);
     struct buffer body = {0};
     if (control->is_list)
         buffer_printf(&body, "{\"created\":%zu,\"unchanged\":%zu,\"filters\":[", control->changed,
@@ -357,25 +367,23 @@ static void answer_create(const struct node *node, const struct control *control
         const struct stored_filter *stored = filters_find(filters, control->list.filters[i]->id);
         CHECK(stored != NULL); /* its record was applied */
         if (i > 0) buffer_append_text(&body, ",");
-        filter_json_append(&body, filters, stored);
+        filter_json_append(&body, filters, stored, &progress);
     }
     buffer_append_text(&body, control->is_list ? "]}\n" : "\n");
-    *reply = (struct reply){.http_status = control->changed > 0 ? 201 : 200,
-                            .content_type = "application/json",
-                            .body = body,
-                            .body_file = -1};
+    *reply = (struct reply){
+        .http_status = control->changed > 0 ? 201 : 200, .content_type = "application/json", .body = body, .body_file = -1};
 }
 
 static void answer_other(const struct node *node, const struct control *control, struct reply *reply) {
     const struct filters *filters = view_filters(node->view);
+    struct filter_progress progress = node_recalculation(node);
     struct buffer body = {0};
     const struct stored_filter *stored = filters_find(filters, control->id);
     CHECK(stored != NULL);
-    filter_json_append(&body, filters, stored);
+    filter_json_append(&body, filters, stored, &progress);
     buffer_append_text(&body, "\n");
     unsigned http_status = control->kind == CONTROL_RECALCULATE && control->changed > 0 ? 202 : 200;
-    *reply = (struct reply){
-        .http_status = http_status, .content_type = "application/json", .body = body, .body_file = -1};
+    *reply = (struct reply){.http_status = http_status, .content_type = "application/json", .body = body, .body_file = -1};
 }
 
 bool node_answer_controls(struct node *node) {

@@ -34,16 +34,16 @@ struct node_options {
     struct rules_proposal proposal;
     uint64_t segment_bytes;
     uint64_t dedup_memory_bytes;
-    uint64_t window_memory_bytes;   /* of the last 25 h by ad */
-    uint64_t slices_memory_bytes;   /* of the last 25 h by country and atom, for filters */
-    uint64_t ranking_cells_max;     /* a filtered ranking that would read more is refused */
+    uint64_t window_memory_bytes; /* of the last 25 h by ad */
+    uint64_t slices_memory_bytes; /* of the last 25 h by country and atom, for filters */
+    uint64_t ranking_cells_max;   /* a filtered ranking that would read more is refused */
     uint64_t filters_max, atoms_max;
     const struct filter_list *filters; /* to stand once the node serves; NULL: none. Outlives the start */
-    uint64_t ads_max;               /* distinct ads, for tests; 0: the bound of ads/ads.h */
-    uint64_t pending_clicks_max;    /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
-    int64_t checkpoint_interval_ms; /* 30 s */
-    uint64_t checkpoint_clicks;     /* 10 M */
-    int64_t flush_interval_ms;      /* 60 s: the store is synced */
+    uint64_t ads_max;                  /* distinct ads, for tests; 0: the bound of ads/ads.h */
+    uint64_t pending_clicks_max;       /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
+    int64_t checkpoint_interval_ms;    /* 30 s */
+    uint64_t checkpoint_clicks;        /* 10 M */
+    int64_t flush_interval_ms;         /* 60 s: the store is synced */
     struct verdict_listener listener;
     /* Tells a driver that the stage has work (partition only for AGGREGATE). Any thread. May be NULL. */
     void (*wake)(void *self, enum node_stage stage, uint32_t partition);
@@ -86,13 +86,6 @@ void node_request_abort(struct node *node, void *session);
 /* All cells as CSV (view/view.h: view_export_run). Any thread, beside traffic. */
 enum status node_export_cells(struct node *node, enum status (*write)(void *context, struct bytes part), void *context,
                               struct failure *failure) MUST_USE;
-
-/* Which filter's past is being counted, and the part of it that is; id 0: none. Any thread; not under the view's lock. */
-struct node_recalculation {
-    uint32_t filter_id;
-    double done; /* 0 to 1 */
-};
-struct node_recalculation node_recalculation(struct node *node);
 
 /* Where replay is, for a line of progress. */
 struct node_progress {

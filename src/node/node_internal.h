@@ -86,7 +86,7 @@ struct node {
 
     struct filters *journal_filters; /* the journal step's: what the log's filter records add up to */
 
-    pthread_mutex_t mail_lock; /* guards what follows, and the inboxes */
+    pthread_mutex_t mail_lock;                       /* guards what follows, and the inboxes */
     struct control *control_queue, *control_waiting; /* to be committed; to be seen in the view */
     struct journal_record **filter_mail;             /* with filters, for the reducer */
     size_t filter_mail_count, filter_mail_capacity;
@@ -101,6 +101,7 @@ struct node {
 
     struct node_live live;
     struct recalculation *recalculation; /* recalculate.h */
+    atomic_uint recalculating_id, recalculated_permille;
 
     bool replay_ended, started;                           /* the journal step's */
     struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
@@ -129,6 +130,8 @@ const char *node_refuses(const struct node *node);
 enum node_refusal node_refusal(const struct node *node);
 /* The reducer's: without holding up new readers for long (step_count.c). */
 void node_lock_view_for_writing(struct node *node);
+/* Which filter's past is being counted now. */
+struct filter_progress node_recalculation(const struct node *node);
 /* --- condition.c --- */
 /* Whether some identity might find no room: what is pending and `more` could all go to the fullest partition. */
 bool node_ads_full(const struct node *node, uint64_t more);

@@ -74,7 +74,8 @@ static bool begin_run(struct node *node) {
     const struct filters *filters = view_filters(node->view);
     const struct stored_filter *oldest = NULL;
     struct minute covers_from;
-    for (const struct stored_filter *at = filters_next(filters, 1); at != NULL; at = filters_next(filters, at->filter->id + 1))
+    for (const struct stored_filter *at = filters_next(filters, 1); at != NULL;
+         at = filters_next(filters, at->filter->id + 1))
         if (at->recalculate_wanted && filters_covers_from(filters, at, &covers_from) &&
             (oldest == NULL || at->number < oldest->number))
             oldest = at;
@@ -161,8 +162,8 @@ static void begin_pass(struct node *node) {
     pthread_mutex_unlock(&node->mail_lock);
     recalculation->records = 0;
     recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
-    recalculation->backfill = backfill_create(recalculation->partition,
-                                              node->options.dedup_memory_bytes / node->partition_count, node->ads);
+    recalculation->backfill =
+        backfill_create(recalculation->partition, node->options.dedup_memory_bytes / node->partition_count, node->ads);
     for (size_t i = 0; i < recalculation->atom_count; i++) {
         const struct wanted_atom *wanted = &recalculation->wanted[i];
         backfill_want(recalculation->backfill, recalculation->filter, wanted->term_index, wanted->atom, wanted->born);
@@ -206,8 +207,8 @@ static enum status advance(struct node *node, struct failure *failure) {
     struct recalculation *recalculation = node->recalculation;
     if (recalculation->scan != NULL) return count_some(node, failure);
     if (recalculation->partition == node->partition_count) {
-        enum status status = store_mark_backfilled(node->store, recalculation->run, recalculation->atoms,
-                                                   recalculation->atom_count, failure);
+        enum status status =
+            store_mark_backfilled(node->store, recalculation->run, recalculation->atoms, recalculation->atom_count, failure);
         recalculation->marked = status == STATUS_OK;
         return status;
     }
@@ -222,6 +223,15 @@ static enum status advance(struct node *node, struct failure *failure) {
     return STATUS_OK;
 }
 
+/* For whoever asks, who must not wait for a step. */
+static void note_progress(struct node *node) {
+    const struct recalculation *recalculation = node->recalculation;
+    double pass = recalculation->scan != NULL ? (double)recalculation->records / (double)recalculation->end_record : 0;
+    double done = (recalculation->partition + pass) / node->partition_count;
+    atomic_store(&node->recalculating_id, recalculation->filter_id);
+    atomic_store(&node->recalculated_permille, (unsigned)(done * 1000));
+}
+
 bool node_step_recalculate(struct node *node) {
     if (node_phase(node) != NODE_SERVING) return false;
     struct recalculation *recalculation = node->recalculation;
@@ -233,6 +243,7 @@ bool node_step_recalculate(struct node *node) {
     if (node_phase(node) == NODE_SERVING && !recalculation->marked) {
         did = recalculation->run != 0 || begin_run(node);
         if (did) status = advance(node, &failure);
+        note_progress(node);
         if (recalculation->marked) node_wake(node, NODE_STAGE_REDUCE, 0);
     }
     pthread_mutex_unlock(&recalculation->lock);
@@ -249,20 +260,8 @@ bool node_publish_recalculation(struct node *node) {
         view_backfilled(node->view, recalculation->run, recalculation->atoms, recalculation->atom_count);
         pthread_rwlock_unlock(&node->view_lock);
         end_run(recalculation);
+        note_progress(node);
     }
     pthread_mutex_unlock(&recalculation->lock);
     return marked;
-}
-
-struct node_recalculation node_recalculation(struct node *node) {
-    struct recalculation *recalculation = node->recalculation;
-    struct node_recalculation progress = {0};
-    pthread_mutex_lock(&recalculation->lock);
-    progress.filter_id = recalculation->filter_id;
-    if (progress.filter_id != 0) {
-        double pass = recalculation->scan != NULL ? (double)recalculation->records / (double)recalculation->end_record : 0;
-        progress.done = (recalculation->partition + pass) / node->partition_count;
-    }
-    pthread_mutex_unlock(&recalculation->lock);
-    return progress;
 }

@@ -27,7 +27,7 @@ struct recalculation {
     const struct wanted_atom {
         size_t term_index;
         uint32_t atom, born;
-    } *wanted;
+    } * wanted;
     uint32_t partition; /* being counted */
     struct journal_scan *scan;
     struct backfill *backfill;

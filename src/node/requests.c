@@ -148,11 +148,12 @@ static void fill_intake(const struct node *node, struct query_status *status) {
     if (node->options.connections != NULL) node->options.connections(node->options.connections_self, &status->connections);
 }
 
-static void gather_dedup(struct node *node, struct query_status *status) {
+static void gather_partitions(struct node *node, struct query_status *status) {
     for (uint32_t p = 0; p < node->partition_count; p++) {
         struct node_partition *partition = &node->partitions[p];
         pthread_mutex_lock(&partition->lock);
         struct dedup_usage usage = aggregator_dedup_usage(partition->aggregator);
+        status->filters_aggregators_bytes += aggregator_atoms_memory_bytes(partition->aggregator);
         pthread_mutex_unlock(&partition->lock);
         status->dedup.entries += usage.entries;
         status->dedup.entries_max += usage.entries_max;
@@ -175,6 +176,8 @@ static void gather_rest(struct node *node, struct query_status *status) {
     status->phase = node_phase_text(node_phase(node));
     status->waits_for = node_refuses(node);
     status->ads = ads_count(node->ads);
+    status->filters_max = node->options.filters_max;
+    status->atoms_max = node->options.atoms_max;
     status->ads_bytes = ads_memory_bytes(node->ads);
     status->checkpoints = atomic_load(&node->checkpoints);
     status->requests = atomic_load(&node->requests);
@@ -183,6 +186,10 @@ static void gather_rest(struct node *node, struct query_status *status) {
     status->resident_bytes = node->options.resident_bytes != NULL ? node->options.resident_bytes() : 0;
     fill_stage_cpu(node, status);
     fill_intake(node, status);
+}
+
+struct filter_progress node_recalculation(const struct node *node) {
+    return (struct filter_progress){atomic_load(&node->recalculating_id), atomic_load(&node->recalculated_permille)};
 }
 
 static void answer_question(struct node *node, const struct request_head *head, struct reply *reply) {
@@ -194,19 +201,20 @@ static void answer_question(struct node *node, const struct request_head *head, 
         reply_problem(reply, 503, "not-now", "Not now", "the journal is being replayed; try again");
         return;
     }
-    if (wants_status) gather_dedup(node, &status); /* partition locks come before the view's */
+    if (wants_status) gather_partitions(node, &status); /* partition locks come before the view's */
     pthread_rwlock_rdlock(&node->view_lock);
     if (wants_status) {
         gather_totals(node, &status);
         gather_rest(node, &status);
     }
+    status.recalculation = node_recalculation(node);
     query_answer(node->view, &status, head, reply);
     pthread_rwlock_unlock(&node->view_lock);
 }
 
 void node_append_live_event(struct node *node, uint64_t clicks_per_second, struct buffer *out) {
     struct query_status status = {0};
-    gather_dedup(node, &status); /* partition locks come before the view's */
+    gather_partitions(node, &status); /* partition locks come before the view's */
     pthread_rwlock_rdlock(&node->view_lock);
     gather_totals(node, &status);
     gather_rest(node, &status);
