@@ -39,9 +39,9 @@ bool view_last_minute(const struct view *view, struct minute *out) {
     if (event_time_is_none(watermark) || watermark.ms < MINUTE_MS) return true;
     /* For the moment that it takes to close a heavy minute in the window, the one before is the last, so that nobody ranks
      * millions of open cells. */
-    uint32_t before = window_closed_before(view->window).index;
-    if (before <= view->first_minute.index) before = minute_of(watermark).index;
-    CHECK(before <= minute_of(watermark).index);
+    uint32_t before = window_closed_before(view->window).index, closed = minute_of(watermark).index;
+    /* Clicks far ahead of the watermark may have pushed the window past it: what it dropped is not closed. */
+    if (before <= view->first_minute.index || before > closed) before = closed;
     if (before > view->first_minute.index) *out = (struct minute){before - 1};
     return true;
 }
@@ -113,8 +113,7 @@ static enum status count_selected(struct view *view, const struct selection *sel
     struct minute_range sliced = view_sliced(view, from, to);
     int64_t sum = 0;
     enum status status = STATUS_OK;
-    if (from.index < sliced.from.index)
-        status = view_count_cells(view, selection, ad, from, sliced.from, &sum, failure);
+    if (from.index < sliced.from.index) status = view_count_cells(view, selection, ad, from, sliced.from, &sum, failure);
     if (status == STATUS_OK && sliced.to.index < to.index)
         status = view_count_cells(view, selection, ad, sliced.to, to, &sum, failure);
     if (status != STATUS_OK) return status;

@@ -77,8 +77,9 @@ static void checkpoint(struct bench *bench, uint32_t partition) {
 
 static uint64_t count(struct bench *bench, const char *ad, uint32_t from, uint32_t to) {
     uint64_t value;
-    assert_int_equal(view_count(bench->view, NULL, bytes_of_text(ad), (struct minute){from}, (struct minute){to}, &value, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        view_count(bench->view, NULL, bytes_of_text(ad), (struct minute){from}, (struct minute){to}, &value, NULL),
+        STATUS_OK);
     return value;
 }
 
@@ -150,8 +151,9 @@ static void ranking_is_by_count_then_by_id(void **state) {
     assert_true(bytes_equal(ranked[0].ad_id, BYTES_LITERAL("d")) && ranked[0].count == 9);
     assert_true(bytes_equal(ranked[1].ad_id, BYTES_LITERAL("b")) && ranked[1].count == 2);
     assert_true(bytes_equal(ranked[2].ad_id, BYTES_LITERAL("c")) && ranked[2].count == 2);
-    assert_int_equal(view_rank(bench.view, NULL, (struct minute){NOON + 5}, (struct minute){NOON + 6}, ranked, 3, &found, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        view_rank(bench.view, NULL, (struct minute){NOON + 5}, (struct minute){NOON + 6}, ranked, 3, &found, NULL),
+        STATUS_OK);
     assert_int_equal(found, 0);
     end(&bench);
 }
@@ -199,6 +201,19 @@ static void the_state_is_the_least_final_of_all_partitions(void **state) {
     assert_true(view_last_minute(bench.view, &last) && last.index == NOON + 69); /* the window has not closed more yet */
     while (view_close_prepare(bench.view)) view_close_commit(bench.view);
     assert_true(view_last_minute(bench.view, &last) && last.index == NOON + 71);
+    end(&bench);
+}
+
+static void clicks_far_ahead_of_the_watermark_do_not_move_the_last_minute(void **state) {
+    (void)state;
+    struct bench bench;
+    struct minute last;
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 1, NOON + 2);
+    apply(&bench, 1, "a", NOON, 1, NOON + 2);
+    while (view_close_prepare(bench.view)) view_close_commit(bench.view);
+    apply(&bench, 0, "a", NOON + 4 * 24 * 60, 1, NOON + 3); /* the window has moved on; the watermark's guard has not */
+    assert_true(view_last_minute(bench.view, &last) && last.index == NOON + 1);
     end(&bench);
 }
 
@@ -253,6 +268,7 @@ int main(void) {
         cmocka_unit_test(ranking_is_by_count_then_by_id),
         cmocka_unit_test(a_ranking_that_was_asked_for_before_follows_a_late_click),
         cmocka_unit_test(the_state_is_the_least_final_of_all_partitions),
+        cmocka_unit_test(clicks_far_ahead_of_the_watermark_do_not_move_the_last_minute),
         cmocka_unit_test(the_export_is_sorted_and_of_one_cut),
         cmocka_unit_test(the_version_only_grows_over_restarts_too),
     };
