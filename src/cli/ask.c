@@ -102,19 +102,31 @@ void answer_print(const struct json *answer, struct bytes raw, enum answer_forma
     }
 }
 
+int answer_fail(const struct failure *failure) {
+    int exit_code = cli_fail(failure);
+    return failure->status == STATUS_BAD_INPUT ? CLI_BAD_USAGE : exit_code;
+}
+
+void answer_table_row(struct table *table, const char *name, const struct json *answer, const char *path) {
+    struct buffer value = {0};
+    json_append_plain(answer, path, &value);
+    if (value.len > 0) {
+        buffer_append(&value, "", 1);
+        table_cell(table, name);
+        table_cell(table, (const char *)value.at);
+        table_end_row(table);
+    }
+    buffer_fini(&value);
+}
+
 int ask(const char *url, struct bytes path, enum answer_format format, const struct answer_shape *shape) {
     struct http_client *client = http_client_create(url, HTTP_CLIENT_TIMEOUT_MS);
     struct json *answer = NULL;
     struct buffer raw = {0};
     struct failure failure = {0};
     enum status status = api_get(client, path, &answer, &raw, &failure);
-    int exit_code = CLI_DONE;
-    if (status != STATUS_OK) {
-        exit_code = cli_fail(&failure);
-        if (status == STATUS_BAD_INPUT) exit_code = CLI_BAD_USAGE;
-    } else {
-        answer_print(answer, buffer_view(&raw), format, shape, true);
-    }
+    if (status == STATUS_OK) answer_print(answer, buffer_view(&raw), format, shape, true);
+    int exit_code = status == STATUS_OK ? CLI_DONE : answer_fail(&failure);
     json_destroy(answer);
     buffer_fini(&raw);
     http_client_destroy(client);

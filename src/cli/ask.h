@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "client/http_client.h"
 #include "client/json.h"
+#include "client/table.h"
 
 enum answer_format { ANSWER_TEXT, ANSWER_JSON, ANSWER_CSV, ANSWER_NDJSON };
 extern const char *const answer_formats[]; /* choices of the flag --format, ended by NULL */
@@ -37,5 +38,9 @@ int ask(const char *url, struct bytes path, enum answer_format format, const str
 /* Prints an answer; `raw` is as the server gave it. `heading`: the first line of CSV. */
 void answer_print(const struct json *answer, struct bytes raw, enum answer_format format, const struct answer_shape *shape,
                   bool heading);
+/* Exit code after a failed question, said on stderr: a wrong one is bad usage. */
+int answer_fail(const struct failure *failure);
+/* A row of a name and the value at `path` as people read it; none when there is no such value. */
+void answer_table_row(struct table *table, const char *name, const struct json *answer, const char *path);
 /* One value of CSV (RFC 4180: quoted only when it must be), without a comma. */
 void answer_print_csv(struct bytes value);

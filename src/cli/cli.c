@@ -40,7 +40,7 @@ static void occupy_standard_files(void) {
 static void print_verbs(FILE *to, const struct cli_verb *verbs) {
     (void)fprintf(to, "Usage: tally VERB [FLAGS]\n\n"
                       "Counts ad clicks: every click once, every number with its proof.\n\n");
-    for (; verbs->name != NULL; verbs++) (void)fprintf(to, "  %-10s  %s\n", verbs->name, verbs->text);
+    for (; verbs->name != NULL; verbs++) (void)fprintf(to, "  %-11s  %s\n", verbs->name, verbs->text);
     (void)fprintf(to, "\n`tally VERB --help` shows what a verb takes. Start with `tally demo`.\n");
 }
 

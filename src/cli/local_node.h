@@ -21,10 +21,10 @@ struct local_transport {
 };
 
 /* `transport` may be NULL. Opens and starts replaying; on failure everything is closed again. `proposal`: new rules, or {0}
- * to leave them alone. */
+ * to leave them alone. `filters`: to stand once it serves, or NULL; they outlive the node's start. */
 enum status local_node_open(struct local_node *local, const struct config *config, const struct rules_proposal *proposal,
-                            const struct requests *requests, const struct local_transport *transport,
-                            struct failure *failure) MUST_USE;
+                            const struct filter_list *filters, const struct requests *requests,
+                            const struct local_transport *transport, struct failure *failure) MUST_USE;
 /* After node_stop, or when it FAILED: waits for the end of its work and ends the threads. STATUS_OK only when it STOPPED. */
 enum status local_node_finish(struct local_node *local, struct failure *failure) MUST_USE;
 /* No request may be open. */

@@ -5,17 +5,20 @@
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
-/* Common to both: what can stand after the words $1, $2, ... (the program, the verb, ..., the word before). Prints one word
- * a line; nothing when it is a file. */
+/* Common to both: what can stand after the words $1, $2, ... (the program, the verb, the word before, the word after the
+ * verb). Prints one word a line; nothing when it is a file. */
 static const char words[] =
     "_tally_words() {\n"
-    "    local program=$1 verb=$2 before=$3\n"
+    "    local program=$1 verb=$2 before=$3 part=$4\n"
     "    if [ -z \"$verb\" ]; then\n"
     "        \"$program\" --help 2>/dev/null | sed -n 's/^  \\([a-z][a-z]*\\)  .*/\\1/p'\n"
     "        return\n"
     "    fi\n"
     "    local help choices\n"
-    "    help=$(\"$program\" \"$verb\" --help 2>/dev/null)\n"
+    "    case $verb:$part in\n"
+    "    filter:[a-z]*) help=$(\"$program\" filter \"$part\" --help 2>/dev/null) ;;\n"
+    "    *) help=$(\"$program\" \"$verb\" --help 2>/dev/null) ;;\n"
+    "    esac\n"
     "    case $before in\n"
     "    --*)\n"
     "        if printf '%s\\n' \"$help\" | grep -q -- \"^  $before [A-Za-z]\"; then\n"
@@ -25,25 +28,28 @@ static const char words[] =
     "        fi ;;\n"
     "    esac\n"
     "    printf '%s\\n' \"$help\" | sed -n 's/^  \\(--[a-z-]*\\).*/\\1/p'\n"
-    "    case $verb in\n"
-    "    errors) \"$program\" errors 2>/dev/null | sed -n 's/^  \\([a-z_-]*\\)  .*/\\1/p' ;;\n"
-    "    config) printf '%s\\n' check print table ;;\n"
-    "    completion) printf '%s\\n' bash zsh ;;\n"
+    "    case $verb:$part in\n"
+    "    errors:*) \"$program\" errors 2>/dev/null | sed -n 's/^  \\([a-z_-]*\\)  .*/\\1/p' ;;\n"
+    "    config:*) printf '%s\\n' check print table ;;\n"
+    "    filter:) printf '%s\\n' add list show delete explain ;;\n"
+    "    completion:*) printf '%s\\n' bash zsh ;;\n"
     "    esac\n"
     "}\n";
 
 static const char bash[] = "_tally() {\n"
-                           "    local word=${COMP_WORDS[COMP_CWORD]} verb=''\n"
+                           "    local word=${COMP_WORDS[COMP_CWORD]} verb='' part=''\n"
                            "    [ \"$COMP_CWORD\" -gt 1 ] && verb=${COMP_WORDS[1]}\n"
+                           "    [ \"$COMP_CWORD\" -gt 2 ] && part=${COMP_WORDS[2]}\n"
                            "    COMPREPLY=($(compgen -W \"$(_tally_words \"${COMP_WORDS[0]}\" \"$verb\" "
-                           "\"${COMP_WORDS[COMP_CWORD-1]}\")\" -- \"$word\"))\n"
+                           "\"${COMP_WORDS[COMP_CWORD-1]}\" \"$part\")\" -- \"$word\"))\n"
                            "}\n"
                            "complete -o default -F _tally tally\n";
 
 static const char zsh[] = "_tally() {\n"
-                          "    local verb='' found\n"
+                          "    local verb='' part='' found\n"
                           "    (( CURRENT > 2 )) && verb=$words[2]\n"
-                          "    found=(${(f)\"$(_tally_words $words[1] \"$verb\" $words[CURRENT-1])\"})\n"
+                          "    (( CURRENT > 3 )) && part=$words[3]\n"
+                          "    found=(${(f)\"$(_tally_words $words[1] \"$verb\" $words[CURRENT-1] \"$part\")\"})\n"
                           "    compadd -a found || _files\n"
                           "}\n"
                           "compdef _tally tally\n";

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/filter_file.h"
 #include "cli/local_node.h"
 #include "cli/serve_log.h"
 #include "cli/verbs.h"
@@ -91,7 +92,8 @@ static struct http_options http_options_of(const struct config *config) {
     };
 }
 
-static int run(const struct config *config, struct http_server *http, const sigset_t *signals) {
+static int run(const struct config *config, const struct filter_list *filters, struct http_server *http,
+               const sigset_t *signals) {
     struct failure failure = {0};
     struct local_node local;
     struct serve_log say;
@@ -99,7 +101,7 @@ static int run(const struct config *config, struct http_server *http, const sigs
     struct rules_proposal proposal = config_rules_proposal(config);
     struct local_transport transport = {.self = http, .cpu = intake_cpu, .connections = count_connections};
     serve_log_begin(&say, config);
-    if (local_node_open(&local, config, &proposal, &requests, &transport, &failure) != STATUS_OK) {
+    if (local_node_open(&local, config, &proposal, filters, &requests, &transport, &failure) != STATUS_OK) {
         http_destroy(http);
         return serve_log_failed(&say, &failure, serve_log_advice(failure.status));
     }
@@ -137,6 +139,11 @@ int verb_serve(int argc, char **argv) {
     int exit_code = cli_parse(&usage, &argc, argv);
     if (exit_code != CLI_CONTINUE) return exit_code;
     if (config_require_data(&config, &failure) != STATUS_OK) return cli_fail(&failure);
+    struct filter_list filters = {0};
+    if (config_given(&config, CONFIG_filters_file) && filter_file_read(config.filters_file, &filters, &failure) != STATUS_OK)
+        return cli_fail(&failure);
     block_signals(&signals);
-    return run(&config, http_create(), &signals);
+    exit_code = run(&config, &filters, http_create(), &signals);
+    filter_list_fini(&filters);
+    return exit_code;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/ask.h"
+#include "cli/choice_flags.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
 #include "client/api.h"
@@ -53,13 +54,21 @@ static void print_top(const struct json *answer) {
                count > 0 ? "\nThe" : "No clicks in the", window, window == 1 ? "" : "s", last_minute,
                text_or(answer, "state", "?"), text_or(answer, "watermark", "none"));
     }
+    choice_print(answer);
+    choice_print_left_out(answer);
     table_fini(&table);
 }
 
-static const struct answer_column columns[] = {{"rank", "#"},          {"ad_id", "ad_id"},
-                                               {"count", "count"},     {"window", "/window"},
-                                               {"state", "/state"},    {"update_minute", "/update_minute"},
-                                               {"version", "/version"}};
+static const struct answer_column columns[] = {{"rank", "#"},
+                                               {"ad_id", "ad_id"},
+                                               {"count", "count"},
+                                               {"window", "/window"},
+                                               {"state", "/state"},
+                                               {"update_minute", "/update_minute"},
+                                               {"version", "/version"},
+                                               {"filter_id", "/filter_id"},
+                                               {"complete", "/complete"},
+                                               {"covers_from", "/covers_from"}};
 static const struct answer_shape shape = {
     .rows = "ads", .columns = columns, .column_count = sizeof columns / sizeof columns[0], .print_text = print_top};
 
@@ -111,8 +120,7 @@ static int watch(const char *url, const struct buffer *path, bool at_given, enum
         struct failure failure = {0};
         enum status status = ask_again(&watch, &failure);
         if (status != STATUS_OK && (watch.shown == 0 || status != STATUS_AGAIN)) {
-            exit_code = cli_fail(&failure);
-            if (status == STATUS_BAD_INPUT) exit_code = CLI_BAD_USAGE;
+            exit_code = answer_fail(&failure);
             break;
         }
         if (status != STATUS_OK) cli_say("%s; trying again", failure.text);
@@ -128,7 +136,8 @@ static int watch(const char *url, const struct buffer *path, bool at_given, enum
 
 int verb_top(int argc, char **argv) {
     struct config config;
-    const char *window = NULL, *count = NULL, *at = NULL, *filter = NULL, *format = "text";
+    const char *window = NULL, *count = NULL, *at = NULL, *format = "text";
+    struct choice_flags choice = {0};
     bool live = false;
     const struct cli_flag flags[] = {
         {.name = "window", .argument = "MINUTES", .help = "how many minutes, 1 to 1440", .to_text = &window},
@@ -137,7 +146,7 @@ int verb_top(int argc, char **argv) {
          .argument = "TIME",
          .help = "the last minute of the window; without it, the last closed one",
          .to_text = &at},
-        {.name = "filter", .argument = "ID", .help = "only clicks of this stored filter", .to_text = &filter},
+        CHOICE_FLAGS(&choice),
         {.name = "live",
          .help = "ask again every 2 s, until Ctrl-C; without --at, up to the watermark's minute",
          .to_switch = &live},
@@ -157,7 +166,7 @@ int verb_top(int argc, char **argv) {
     api_parameter(&path, "count", count != NULL ? count : "10");
     api_parameter(&path, "window", window);
     api_parameter(&path, "at", at);
-    api_parameter(&path, "filter", filter);
+    choice_append(&choice, &path);
     exit_code = live ? watch(config.client_url, &path, at != NULL, answer_format_of(format))
                      : ask(config.client_url, buffer_view(&path), answer_format_of(format), &shape);
     buffer_fini(&path);

@@ -9,6 +9,8 @@
     X(send, "send files of clicks to a server; sending a file again is always safe")                                        \
     X(count, "ask for the count of one ad")                                                                                 \
     X(top, "ask for the ads with the most clicks")                                                                          \
+    X(filter, "make, list, explain and delete stored filters, which pick clicks by region, ip and user")                    \
+    X(recalculate, "let a filter cover the time before it was made, too")                                                   \
     X(status, "ask a server how it is and what it has counted")                                                             \
     X(demo, "watch it work: a server with a stream of made-up clicks")                                                      \
     X(bench, "measure this machine: clicks a second, cost of a click, freshness")                                           \

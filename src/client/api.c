@@ -53,15 +53,39 @@ enum status api_problem(const char *url, const struct http_answer *answer, struc
     return status;
 }
 
-enum status api_get(struct http_client *client, struct bytes path, struct json **out, struct buffer *raw,
-                    struct failure *failure) {
+/* One of the client's calls; `content_type` NULL: it has no body. */
+struct call {
+    enum { CALL_GET, CALL_POST, CALL_DELETE } method;
+    const char *content_type;
+    struct bytes body;
+    unsigned http_status; /* of the answer */
+};
+
+static enum status call_server(struct http_client *client, const char *path, const struct call *call,
+                               struct http_answer *answer, struct failure *failure) {
+    if (call->method == CALL_POST) return http_client_post(client, path, call->content_type, call->body, answer, failure);
+    if (call->method == CALL_DELETE) return http_client_delete(client, path, answer, failure);
+    return http_client_get(client, path, answer, failure);
+}
+
+static bool is_expected(const struct call *call) {
+    return call->http_status == 200 || (call->method == CALL_POST && (call->http_status == 201 || call->http_status == 202));
+}
+
+static enum status exchange(struct http_client *client, struct bytes path, struct call *call, struct json **out,
+                            struct buffer *raw, struct failure *failure) {
     *out = NULL;
+    if (path.len > HTTP_PATH_BYTES_MAX) {
+        return failure_set(failure, STATUS_BAD_INPUT, "the question is too long: %zu bytes, but at most %d can be asked",
+                           path.len, HTTP_PATH_BYTES_MAX);
+    }
     char *text = memory_allocate(path.len + 1);
     memcpy(text, path.at, path.len);
     text[path.len] = '\0';
     struct http_answer answer = {0};
-    enum status status = http_client_get(client, text, &answer, failure);
-    if (status == STATUS_OK && answer.http_status != 200) status = api_problem(http_client_url(client), &answer, failure);
+    enum status status = call_server(client, text, call, &answer, failure);
+    call->http_status = answer.http_status;
+    if (status == STATUS_OK && !is_expected(call)) status = api_problem(http_client_url(client), &answer, failure);
     if (status == STATUS_OK) {
         *out = json_parse(buffer_view(&answer.body));
         if (*out == NULL) status = api_problem(http_client_url(client), &answer, failure);
@@ -71,4 +95,24 @@ enum status api_get(struct http_client *client, struct bytes path, struct json *
     free(text);
     CHECK((status == STATUS_OK) == (*out != NULL));
     return status;
+}
+
+enum status api_get(struct http_client *client, struct bytes path, struct json **out, struct buffer *raw,
+                    struct failure *failure) {
+    struct call call = {.method = CALL_GET};
+    return exchange(client, path, &call, out, raw, failure);
+}
+
+enum status api_post(struct http_client *client, struct bytes path, const char *content_type, struct bytes body,
+                     struct json **out, struct buffer *raw, unsigned *http_status, struct failure *failure) {
+    struct call call = {.method = CALL_POST, .content_type = content_type, .body = body};
+    enum status status = exchange(client, path, &call, out, raw, failure);
+    *http_status = call.http_status;
+    return status;
+}
+
+enum status api_delete(struct http_client *client, struct bytes path, struct json **out, struct buffer *raw,
+                       struct failure *failure) {
+    struct call call = {.method = CALL_DELETE};
+    return exchange(client, path, &call, out, raw, failure);
 }

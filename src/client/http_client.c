@@ -45,10 +45,7 @@ const char *http_client_url(const struct http_client *client) {
 }
 
 /* The answer is copied out with its body, so that `answer` can be used over and over. */
-static enum status exchange(struct http_client *client, const char *path, const char *content_type, struct bytes body,
-                            struct http_answer *answer, struct failure *failure) {
-    CHECK(path[0] == '/');
-    transfer_prepare(&client->transfer, client->url, path, content_type, body, client->timeout_ms);
+static enum status exchange(struct http_client *client, struct http_answer *answer, struct failure *failure) {
     CURLcode code = curl_easy_perform(client->transfer.easy);
     enum status status = transfer_conclude(&client->transfer, client->url, code, failure);
     struct buffer kept = answer->body;
@@ -59,13 +56,30 @@ static enum status exchange(struct http_client *client, const char *path, const 
     return status;
 }
 
+static void prepare(struct http_client *client, const char *path, const char *content_type, struct bytes body) {
+    CHECK(path[0] == '/');
+    transfer_prepare(&client->transfer, client->url, path, content_type, body, client->timeout_ms);
+}
+
 enum status http_client_get(struct http_client *client, const char *path, struct http_answer *answer,
                             struct failure *failure) {
-    return exchange(client, path, NULL, (struct bytes){0}, answer, failure);
+    prepare(client, path, NULL, (struct bytes){0});
+    return exchange(client, answer, failure);
 }
 
 enum status http_client_post(struct http_client *client, const char *path, const char *content_type, struct bytes body,
                              struct http_answer *answer, struct failure *failure) {
     CHECK(content_type != NULL);
-    return exchange(client, path, content_type, body, answer, failure);
+    prepare(client, path, content_type, body);
+    return exchange(client, answer, failure);
+}
+
+/* libcurl knows it as a GET of another name. */
+enum status http_client_delete(struct http_client *client, const char *path, struct http_answer *answer,
+                               struct failure *failure) {
+    prepare(client, path, NULL, (struct bytes){0});
+    CHECK(curl_easy_setopt(client->transfer.easy, CURLOPT_CUSTOMREQUEST, "DELETE") == CURLE_OK);
+    enum status status = exchange(client, answer, failure);
+    CHECK(curl_easy_setopt(client->transfer.easy, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK);
+    return status;
 }

@@ -18,6 +18,8 @@ void http_answer_fini(struct http_answer *answer);
 
 struct http_client;
 
+/* A longer path is the caller's bug; of a server's URL no more than a kibibyte can be given. */
+enum { HTTP_PATH_BYTES_MAX = 15 * 1024 };
 enum { HTTP_CLIENT_TIMEOUT_MS = 60 * 1000 };
 
 /* `url` as "http://127.0.0.1:8080", with or without a slash at the end. An answer that takes longer than `timeout_ms` is
@@ -32,6 +34,8 @@ enum status http_client_get(struct http_client *client, const char *path, struct
                             struct failure *failure) MUST_USE;
 enum status http_client_post(struct http_client *client, const char *path, const char *content_type, struct bytes body,
                              struct http_answer *answer, struct failure *failure) MUST_USE;
+enum status http_client_delete(struct http_client *client, const char *path, struct http_answer *answer,
+                               struct failure *failure) MUST_USE;
 
 /* "http://host:8080" without slashes at the end; the caller frees it. */
 char *http_url_trimmed(const char *url);

@@ -12,7 +12,7 @@ import pytest
 from clicks import click, json_line
 from server import BINARY, SECONDS_MAX, die_with_parent, environment, free_port, tally, wait_until
 
-VERBS = ["serve", "send", "count", "top", "status", "demo", "bench", "export", "version"]
+VERBS = ["serve", "send", "count", "top", "filter", "recalculate", "status", "demo", "bench", "export", "version"]
 LOG_LINE = click().log_line()
 
 
@@ -24,6 +24,13 @@ def test_help_names_every_verb_on_stdout():
     for verb in VERBS:
         assert re.search(rf"^ +{verb} +\S", done.stdout, re.MULTILINE)
     assert tally("help").stdout == tally("-h").stdout == done.stdout
+
+
+@pytest.mark.parametrize("part", ["add", "list", "show", "delete", "explain"])
+def test_every_part_of_filter_explains_itself_on_stdout(part):
+    done = tally("filter", part, "--help")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"Usage: tally filter {part}")
+    assert f"\n{part} " in tally("filter", "--help").stdout
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -245,7 +252,9 @@ def test_a_refused_question_shows_the_servers_reason(counted):
     assert (done.returncode, done.stdout) != (0, "") and "from" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["count", "ad001"], ["top"], ["status"], ["export", "--table", "cells"]])
+@pytest.mark.parametrize("arguments", [
+    ["count", "ad001"], ["top"], ["status"], ["export", "--table", "cells"], ["filter", "list"], ["filter", "show", "1"],
+    ["filter", "add", "1"], ["filter", "delete", "1"], ["filter", "explain", "1", LOG_LINE], ["recalculate", "--filter", "1"]])
 def test_a_server_that_is_down_is_a_clear_failure(arguments):
     url = f"http://127.0.0.1:{free_port()}"
     done = tally(*arguments, "--url", url)

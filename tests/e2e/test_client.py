@@ -302,7 +302,8 @@ def test_top_as_csv_and_ndjson(counted):
         ("1", "ad001", "3"), ("2", 'c,"d" e', "2"), ("3", "x" * 128, "1")]
     assert {row["window"] for row in rows} == {"5"} and {row["update_minute"] for row in rows} == {"2021-01-01T00:00:00Z"}
     lines = [json.loads(line) for line in tally(*question, "--format", "ndjson").stdout.splitlines()]
-    assert [{name: str(value) for name, value in line.items()} | {"version": ""} for line in lines] == [
+    in_csv = {"True": "true", "None": ""}
+    assert [{name: in_csv.get(str(value), str(value)) for name, value in line.items()} | {"version": ""} for line in lines] == [
         row | {"version": ""} for row in rows]
 
 
@@ -375,6 +376,10 @@ def test_bash_completes_verbs_flags_choices_and_codes():
     assert complete(BINARY, "send", "--rejects", "") == []  # a file: left to bash
     assert complete(BINARY, "errors", "bad_j") == ["bad_json"]
     assert complete(BINARY, "config", "ch") == ["check"]
+    assert complete(BINARY, "filter", "") == ["--config", "--help", "--url", "add", "list", "show", "delete", "explain"]
+    assert complete(BINARY, "filter", "add", "--r") == ["--region", "--ranked"]
+    assert complete(BINARY, "filter", "list", "--format", "n") == ["ndjson"]
+    assert complete(BINARY, "recalculate", "--f") == ["--filter"]
 
 
 def test_completion_for_zsh_is_good_zsh():

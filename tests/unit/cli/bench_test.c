@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/bench.h"
+#include "cli/bench_filters_made.h"
 #include "cli/bench_made.h"
 #include "cli/bench_sink.h"
 #include "client/asker.h"
@@ -113,6 +114,44 @@ static void what_was_made_is_counted_without_duplicates(void **state) {
     made_destroy(made);
 }
 
+/* Every sampled filter's counts are those of the definition; there are filters that match all, some and none. */
+static void what_a_sampled_filter_counts_is_what_it_matches(void **state) {
+    (void)state;
+    const struct wall_time now = {INT64_C(1700000000000)};
+    const int64_t minute = now.ms / MINUTE_MS;
+    struct filters_made *filters = filters_made_create(3, minute - 1, 3);
+    const struct workload_pool pool = filters_made_pool(filters, 2);
+    struct workload_options making = workload_defaults();
+    making.ads = 1;
+    making.late_per_mille = 0;
+    making.pool = &pool;
+    struct workload *workload = workload_create(&making);
+    struct buffer line = {0};
+    enum { LINES = 20000 };
+    for (int i = 0; i < LINES; i++) {
+        buffer_clear(&line);
+        workload_next_json(workload, now, &line);
+        filters_made_note(filters, workload_last(workload));
+    }
+    uint64_t different = LINES - workload_totals(workload).duplicates;
+    unsigned all = 0, some = 0;
+    for (uint32_t i = 0; i < FILTERS_MADE_SAMPLED; i++) {
+        const struct filters_made_sample at = {filters, i};
+        const struct answers_expected expected = filters_made_expected(&at, 1);
+        uint64_t count = expected.count(expected.made, 1, minute - 1, minute + 1);
+        assert_true(count <= different);
+        assert_int_equal(expected.count(expected.made, 1, 0, minute - 1), 0);
+        assert_int_equal(expected.count(expected.made, 2, minute - 1, minute + 1), 0);
+        all += count * 10 > different * 9;
+        some += count > 0 && count * 10 <= different * 9;
+    }
+    assert_true(all > 0 && some > 10);
+    assert_true(filters_made_matched(filters) > 1.9 && filters_made_matched(filters) < 2.1);
+    buffer_fini(&line);
+    workload_destroy(workload);
+    filters_made_destroy(filters);
+}
+
 static void percentiles_are_of_the_sorted_times(void **state) {
     (void)state;
     uint64_t times[] = {5000, 1000, 4000, 2000, 3000};
@@ -127,6 +166,7 @@ int main(void) {
         cmocka_unit_test(every_question_is_asked_once_and_not_before_it_is_due),
         cmocka_unit_test(a_question_without_an_answer_is_told),
         cmocka_unit_test(what_was_made_is_counted_without_duplicates),
+        cmocka_unit_test(what_a_sampled_filter_counts_is_what_it_matches),
         cmocka_unit_test(percentiles_are_of_the_sorted_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

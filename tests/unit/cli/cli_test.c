@@ -119,7 +119,7 @@ static void without_a_verb_the_usage_goes_to_stderr(void **state) {
     (void)state;
     assert_int_equal(run(""), CLI_BAD_USAGE);
     assert_string_equal(printed, "");
-    assert_non_null(strstr(said, "  feed        feed it\n"));
+    assert_non_null(strstr(said, "  feed         feed it\n"));
 }
 
 static void help_names_every_verb_on_stdout(void **state) {
@@ -128,8 +128,8 @@ static void help_names_every_verb_on_stdout(void **state) {
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(run(ways[i]), CLI_DONE);
         assert_string_equal(said, "");
-        assert_non_null(strstr(printed, "  feed        feed it\n"));
-        assert_non_null(strstr(printed, "  plain       plain it\n"));
+        assert_non_null(strstr(printed, "  feed         feed it\n"));
+        assert_non_null(strstr(printed, "  plain        plain it\n"));
     }
     assert_int_equal(run("--version"), CLI_DONE);
     assert_string_equal(printed, "version with 0 arguments\n");
