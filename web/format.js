@@ -49,6 +49,15 @@ export function bucket(ms, step) {
   return step === "day" ? day(ms) : minute(ms);
 }
 
+// "a", "a or b", "a, b or c".
+export function either(values) {
+  return values.length < 2 ? values.join("") : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
+}
+
+export function shortened(text, length) {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
 export function parseTime(text) {
   const ms = text === null || text === undefined ? NaN : Date.parse(text);
   return Number.isNaN(ms) ? null : ms;

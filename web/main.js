@@ -1,11 +1,14 @@
 // main.js: the page's wiring, read top-down: the address gives the view, the stream gives the state of the server, and both
 // tell the panels.
 import { Ad } from "/assets/ad.js";
-import { fitted, readView, validAd, validWindow, writeView } from "/assets/address.js";
+import { choiceOf, fitted, readView, validAd, validWindow, writeView } from "/assets/address.js";
 import { exact } from "/assets/api.js";
+import { Choose } from "/assets/choose.js";
+import { Chosen } from "/assets/chosen.js";
 import { byId, say, setHidden, setText } from "/assets/dom.js";
 import { clock, count, day, parseTime, span, STEP_MS } from "/assets/format.js";
 import { Live } from "/assets/live.js";
+import { Make } from "/assets/make.js";
 import { Partitions } from "/assets/partitions.js";
 import { Rate } from "/assets/rate.js";
 import { Top } from "/assets/top.js";
@@ -17,13 +20,26 @@ const ASK_SHARE = 10;      // and never more than a tenth of the time, however s
 let view;
 let newest; // event time up to which clicks were seen, in ms; null: none; undefined: not known yet
 const panels = [new Totals(), new Partitions(), new Rate()];
-const top20 = new Top({ linkTo: (ad) => writeView({ ...view, ad }), onChoose: (ad) => go({ ad }, byId("ad-title")) });
-const oneAd = new Ad({ onZoom: (from, to) => go({ range: "fixed", from, to }), onBack: () => history.back() });
+const chosen = new Chosen({ onOpen: () => choose.open(choiceOf(view)), onAll: () => go(chosenAs({})) });
+const choose = new Choose({
+  linkTo: (choice) => writeView({ ...view, ...chosenAs(choice) }),
+  onChoose: (choice) => go(chosenAs(choice)),
+  onMake: () => make.open(),
+});
+const make = new Make({ onUse: (id) => go(chosenAs({ filter: id })) });
+const top20 = new Top({ chosen, linkTo: (ad) => writeView({ ...view, ad }), onChoose: (ad) => go({ ad }, byId("ad-title")) });
+const oneAd = new Ad({ chosen, onZoom: (from, to) => go({ range: "fixed", from, to }), onBack: () => history.back() });
 
 // --- the view ---
 
+// What a choice changes in the view; the other way round is choiceOf.
+function chosenAs({ filter = 0, region = null }) {
+  return { filter, region };
+}
+
 function showView() {
-  document.title = view.ad === null ? "Tally" : `${view.ad} - Tally`;
+  chosen.show(view);
+  document.title = [view.ad ?? "", chosen.name, "Tally"].filter((part) => part !== "").join(" - ");
   const preset = document.querySelector(`input[name=window][value="${view.window}"]`);
   for (const radio of document.querySelectorAll("input[name=window]")) radio.checked = radio === preset;
   byId("window-minutes").value = view.window;
@@ -134,7 +150,8 @@ async function askWhenNew(status) {
   const now = performance.now();
   const minuteOf = (ms) => (ms === null ? null : Math.floor(ms / STEP_MS.minute));
   const state = `${status.version} ${minuteOf(newest)} ${status.watermark}`;
-  if (asking > 0 || document.hidden || now < askAgainAt || state === askedVersion) return;
+  if (chosen.refused || asking > 0 || document.hidden || now < askAgainAt || state === askedVersion) return;
+  chosen.refresh();
   const answered = await track(Promise.all([top20.refresh(), oneAd.refresh(newest)]));
   const took = performance.now() - now;
   askedVersion = answered.every(Boolean) ? state : null;
@@ -143,6 +160,7 @@ async function askWhenNew(status) {
 
 function onStatus(status) {
   newest = newestOf(status);
+  choose.standing = make.standing = Number(status.filters.standing);
   showTiles(status);
   for (const panel of panels) panel.update(status);
   askWhenNew(status);

@@ -46,9 +46,10 @@ export async function openPage(browser, address, options = {}) {
   };
 }
 
-export async function picture(page, name) {
+// A dialog belongs to the window: it is pictured without what lies below.
+export async function picture(page, name, { fullPage = true } = {}) {
   fs.mkdirSync(PICTURES, { recursive: true });
-  await page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage });
 }
 
 // The rows of a table as they stand on the screen.
