@@ -14,6 +14,7 @@ struct entry {
 
 struct atom_info {
     uint32_t born;
+    uint32_t uses; /* by standing filters */
     bool has_clicks, backfilled;
     struct minute covers_from;
 };
@@ -75,6 +76,11 @@ const struct stored_filter *filters_next(const struct filters *filters, uint32_t
     for (size_t at = place_of(filters, from); at < filters->count; at++)
         if (!filters->by_id[at]->stored.deleted) return &filters->by_id[at]->stored;
     return NULL;
+}
+
+const struct stored_filter *filters_next_created(const struct filters *filters, uint32_t from) {
+    const size_t at = place_of(filters, from);
+    return at < filters->count ? &filters->by_id[at]->stored : NULL;
 }
 
 bool filters_covers_from(const struct filters *filters, const struct stored_filter *stored, struct minute *covers_from) {
@@ -150,6 +156,8 @@ static void apply_create(struct filters *filters, const struct filter_record *re
     entry->terms = memory_allocate(term_count * sizeof *entry->terms);
     atoms_use(filters->atoms, entry->filter, entry->terms);
     note_new_atoms(filters, given_before, record);
+    for (size_t i = 0; i < term_count; i++)
+        if (entry->terms[i].atom != 0) filters->infos[entry->terms[i].atom].uses++;
     entry->stored = (struct stored_filter){
         .filter = entry->filter, .terms = entry->terms, .term_count = term_count, .number = record->number};
     entry_insert(filters, entry);
@@ -160,6 +168,8 @@ static void apply_create(struct filters *filters, const struct filter_record *re
 
 static void apply_delete(struct filters *filters, struct entry *entry) {
     atoms_release(filters->atoms, entry->filter);
+    for (size_t i = 0; i < entry->stored.term_count; i++)
+        if (entry->terms[i].atom != 0) filters->infos[entry->terms[i].atom].uses--;
     entry->stored.deleted = true;
     CHECK(filters->standing > 0 && (!entry->filter->ranked || filters->ranked > 0));
     filters->standing--;
@@ -201,8 +211,23 @@ uint32_t filters_atom_born(const struct filters *filters, uint32_t atom, bool *b
     return info->born;
 }
 
+bool filters_atom_lacks_past(const struct filters *filters, uint32_t atom) {
+    const struct atom_info *info = info_at(filters, atom);
+    return info->uses > 0 && info->has_clicks && !info->backfilled;
+}
+
+bool filters_awaits_past(const struct filters *filters, const struct stored_filter *stored) {
+    for (size_t i = 0; stored->recalculate_wanted && i < stored->term_count; i++)
+        if (stored->terms[i].atom != 0 && filters_atom_lacks_past(filters, stored->terms[i].atom)) return true;
+    return false;
+}
+
 uint32_t filters_number(const struct filters *filters) {
     return filters->number;
+}
+
+uint32_t filters_created(const struct filters *filters) {
+    return (uint32_t)filters->count;
 }
 
 uint32_t filters_standing(const struct filters *filters) {

@@ -47,12 +47,20 @@ struct stored_filter {
 const struct stored_filter *filters_find(const struct filters *filters, uint32_t id);
 /* Those that are not deleted, by id ascending: the first with id >= `from`; NULL after the last. */
 const struct stored_filter *filters_next(const struct filters *filters, uint32_t from);
+/* The same with those that are deleted. */
+const struct stored_filter *filters_next_created(const struct filters *filters, uint32_t from);
 /* The latest of its atoms (docs/adr/0014); false: it covers everything. */
 bool filters_covers_from(const struct filters *filters, const struct stored_filter *stored, struct minute *covers_from);
 /* The number of the record that interned the atom; `*backfilled` as said above. */
 uint32_t filters_atom_born(const struct filters *filters, uint32_t atom, bool *backfilled);
+/* A filter that stands uses the atom, there were clicks before it was interned, and they are not in its count. */
+bool filters_atom_lacks_past(const struct filters *filters, uint32_t atom);
+/* A record asks for its atoms' past, and one of them lacks it. Of a deleted filter too: what others share with it must not
+ * depend on whether the recalculation or the deletion came first. */
+bool filters_awaits_past(const struct filters *filters, const struct stored_filter *stored);
 
-uint32_t filters_number(const struct filters *filters); /* of the last record applied, 0 before the first */
+uint32_t filters_number(const struct filters *filters);  /* of the last record applied, 0 before the first */
+uint32_t filters_created(const struct filters *filters); /* deleted ones too */
 uint32_t filters_standing(const struct filters *filters);
 uint32_t filters_ranked(const struct filters *filters); /* standing ones that are marked */
 const struct atoms *filters_atoms(const struct filters *filters);

@@ -17,8 +17,9 @@
 #include "seam/requests.h"
 
 struct node;
-struct query_connections; /* query/query.h */
-struct filter_list;       /* query/filter_request.h */
+struct query_connections;  /* query/query.h */
+struct filter_list;        /* query/filter_request.h */
+struct view_export_wanted; /* view/view.h */
 
 struct node_seam {
     struct clock clock;
@@ -83,9 +84,16 @@ void node_request_end(struct node *node, void *session);
 /* The peer is gone before the end of the body: no reply will be given. */
 void node_request_abort(struct node *node, void *session);
 
-/* All cells as CSV (view/view.h: view_export_run). Any thread, beside traffic. */
-enum status node_export_cells(struct node *node, enum status (*write)(void *context, struct bytes part), void *context,
+/* A table as CSV (view/view.h: view_export_begin and view_export_run). Any thread, beside traffic. */
+enum status node_export(struct node *node, const struct view_export_wanted *wanted,
+                        enum status (*write)(void *context, struct bytes part), void *context,
+                        struct failure *failure) MUST_USE;
+/* `table` by its name; `filters` "12,0013" or NULL. STATUS_BAD_INPUT, naming the parameter. Fini in either case. */
+enum status node_export_parse(struct bytes table, const struct bytes *filters, struct view_export_wanted *out,
                               struct failure *failure) MUST_USE;
+void node_export_wanted_fini(struct view_export_wanted *wanted);
+/* Some filter waits for its past to be counted: what is exported meanwhile lacks it. Any thread. */
+bool node_export_lacks_history(struct node *node);
 
 /* Where replay is, for a line of progress. */
 struct node_progress {

@@ -106,6 +106,7 @@ struct node {
     bool replay_ended, started;                           /* the journal step's */
     struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
     bool flush_needed;
+    struct mono_time rankings_rest_until; /* the reducer's */
 };
 
 /* Everything stops here: the first reason wins, all that waits is answered 503. */
@@ -143,6 +144,8 @@ void node_count_commit(struct node *node, int64_t took_ns);
 void node_answer_probe(const struct node *node, bool ready_wanted, struct bytes query, struct reply *reply);
 /* Resumes what waits if there is room again. */
 void node_resume_waiting(struct node *node);
+/* --- export.c --- */
+void node_answer_export(struct node *node, struct bytes query, struct reply *reply);
 /* --- live.c --- */
 void node_live_init(struct node *node);
 void node_live_fini(struct node *node);

@@ -50,7 +50,8 @@ void node_recalculation_fini(struct node *node) {
 
 /* --- what is wanted --- */
 
-/* The filter's atoms that lack their history. */
+/* The filter's atoms that lack their history. When this is asked again after a restart they may be fewer, never more, so
+ * what the store has of the run is enough. */
 static void want_atoms(struct recalculation *recalculation, const struct filters *filters,
                        const struct stored_filter *stored) {
     struct wanted_atom *wanted = memory_allocate_zeroed(stored->term_count, sizeof *wanted);
@@ -58,9 +59,8 @@ static void want_atoms(struct recalculation *recalculation, const struct filters
     for (size_t i = 0; i < stored->term_count; i++) {
         bool backfilled = false;
         uint32_t atom = stored->terms[i].atom;
-        if (atom == ATOM_ALL) continue;
+        if (atom == ATOM_ALL || !filters_atom_lacks_past(filters, atom)) continue;
         uint32_t born = filters_atom_born(filters, atom, &backfilled);
-        if (backfilled) continue;
         wanted[recalculation->atom_count] = (struct wanted_atom){i, atom, born};
         recalculation->atoms[recalculation->atom_count++] = atom;
     }
@@ -73,19 +73,16 @@ static bool begin_run(struct node *node) {
     pthread_rwlock_rdlock(&node->view_lock);
     const struct filters *filters = view_filters(node->view);
     const struct stored_filter *oldest = NULL;
-    struct minute covers_from;
-    for (const struct stored_filter *at = filters_next(filters, 1); at != NULL;
-         at = filters_next(filters, at->filter->id + 1))
-        if (at->recalculate_wanted && filters_covers_from(filters, at, &covers_from) &&
-            (oldest == NULL || at->number < oldest->number))
-            oldest = at;
+    for (const struct stored_filter *at = filters_next_created(filters, 1); at != NULL;
+         at = filters_next_created(filters, at->filter->id + 1))
+        if (filters_awaits_past(filters, at) && (oldest == NULL || at->number < oldest->number)) oldest = at;
     if (oldest != NULL) {
         recalculation->run = oldest->number;
         recalculation->filter_id = oldest->filter->id;
         recalculation->filter = filter_copy(oldest->filter);
         recalculation->partition = 0;
         want_atoms(recalculation, filters, oldest);
-        CHECK(recalculation->atom_count > 0); /* or it would cover everything */
+        CHECK(recalculation->atom_count > 0); /* or it would not wait */
     }
     pthread_rwlock_unlock(&node->view_lock);
     return oldest != NULL;
@@ -149,6 +146,7 @@ static enum status write_minutes(struct node *node, bool all, struct failure *fa
                                      minute->cells, minute->count, failure);
         free(minute->cells);
     }
+    if (written == 0) return status;
     memmove(recalculation->minutes, recalculation->minutes + written,
             (recalculation->minute_count - written) * sizeof *recalculation->minutes);
     recalculation->minute_count -= written;

@@ -1,8 +1,4 @@
 /* requests.c: requests come in: clicks go to intake sessions, questions are answered at once from the view. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/check.h"
 #include "node/control.h"
 #include "query/query.h"
@@ -222,50 +218,6 @@ void node_append_live_event(struct node *node, uint64_t clicks_per_second, struc
     pthread_rwlock_unlock(&node->view_lock);
 }
 
-/* --- export --- */
-
-enum status node_export_cells(struct node *node, enum status (*write)(void *context, struct bytes part), void *context,
-                              struct failure *failure) {
-    pthread_rwlock_rdlock(&node->view_lock);
-    struct view_export *export = view_export_begin(node->view);
-    pthread_rwlock_unlock(&node->view_lock);
-    enum status status = view_export_run(export, write, context, failure);
-    view_export_destroy(export);
-    return status;
-}
-
-static enum status write_to_stream(void *context, struct bytes part) {
-    return fwrite(part.at, 1, part.len, context) == part.len ? STATUS_OK : STATUS_NO_SPACE;
-}
-
-/* The export goes to an unnamed temporary file first: its size is then known, and a slow reader holds up nobody. */
-static void answer_export(struct node *node, const struct request_head *head, struct reply *reply) {
-    static const char *const allowed[] = {"table", NULL};
-    struct failure failure = {0};
-    struct buffer table = {0};
-    enum status status = query_parameter(head->query, "table", &table);
-    bool cells = status == STATUS_OK && bytes_equal(buffer_view(&table), BYTES_LITERAL("cells"));
-    buffer_fini(&table);
-    if (!cells || query_only(head->query, allowed, &failure) != STATUS_OK) {
-        reply_problem(reply, 400, "bad-parameter", "Bad parameter",
-                      "table: must be `cells`, and there is no other parameter");
-        return;
-    }
-    FILE *file = tmpfile();
-    if (file != NULL) {
-        status = node_export_cells(node, write_to_stream, file, &failure);
-        if (status == STATUS_OK && fflush(file) == 0) reply->body_file = dup(fileno(file));
-        (void)fclose(file);
-    }
-    if (reply->body_file >= 0) {
-        reply->http_status = 200;
-        reply->content_type = "text/csv; charset=utf-8";
-    } else {
-        reply_problem(reply, 503, "not-now", "Not now", "the export could not be written to a temporary file: %s",
-                      failure.status != STATUS_OK ? failure.text : "no space in $TMPDIR");
-    }
-}
-
 /* --- the table of contents --- */
 
 /* Those that query_answer does not know. */
@@ -295,7 +247,7 @@ void node_request(struct node *node, const struct request_head *head, void *requ
     else if (bytes_equal(path, BYTES_LITERAL("/v1/live"))) {
         if (node_live_begin(node, request, &reply)) return;
     } else if (bytes_equal(path, BYTES_LITERAL("/v1/export")) && node_phase(node) != NODE_REPLAYING)
-        answer_export(node, head, &reply);
+        node_answer_export(node, head->query, &reply);
     else
         answer_question(node, head, &reply);
     send_reply(node, request, &reply);

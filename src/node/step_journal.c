@@ -19,10 +19,11 @@ void node_note_durable(struct node *node, const struct journal_record *record) {
     if (record != NULL) atomic_store(&node->last_arrival_ms, record->arrival.ms);
 }
 
-/* Everything durable is in the view. */
+/* Everything durable is in the view; what lies below the checkpoints is from the beginning, but not its filters. */
 static bool view_has_all(struct node *node) {
     bool all = node_inboxes_empty(node);
     pthread_rwlock_rdlock(&node->view_lock);
+    all = all && filters_number(view_filters(node->view)) == filters_number(node->journal_filters);
     for (uint32_t p = 0; all && p < node->partition_count; p++)
         all = view_partition(node->view, p)->offset.at == journal_end(node->journal, p).at;
     pthread_rwlock_unlock(&node->view_lock);
@@ -64,8 +65,10 @@ static bool replay(struct node *node) {
             node_note_durable(node, record);
         }
     } else {
+        uint32_t filters = filters_number(node->journal_filters);
         status = node_commit_configured_filters(node, &failure);
-        if (status == STATUS_OK) {
+        /* What it wrote has to be in the view first; then it finds nothing left to write. */
+        if (status == STATUS_OK && filters_number(node->journal_filters) == filters) {
             node_begin_serving(node);
             return true;
         }

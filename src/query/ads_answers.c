@@ -6,6 +6,7 @@
 #include "query/answers.h"
 #include "query/parameters.h"
 #include "query/ranges.h"
+#include "view/published.h"
 
 enum {
     COUNT_MAX = 1000, /* ads in one ranking */
@@ -103,7 +104,9 @@ static void rank_range(struct view *view, const struct choice *choice, const str
         append_minute(&body, range, range->from);
         buffer_append_text(&body, ",\"to\":");
         append_minute(&body, range, range->to);
-        buffer_append_text(&body, ",\"exact\":true");
+        bool published = popular->count_max <= PUBLISHED_ADS_MAX && range_counts(range) &&
+                         view_ranking_is_published(view, choice_selection(choice), range->counted_from, range->to);
+        buffer_printf(&body, ",\"exact\":true,\"published\":%s", published ? "true" : "false");
         append_end(&body, view, range, choice);
         answer_json(reply, &body);
     }

@@ -4,7 +4,8 @@
  * JSON: one object or an array of them, with `filter_id` (a number or a string of digits), `region`, `ip`, `user_id` (text
  * of the filter grammar, or an array of values: one of them, each taken as it stands; absent: any) and `ranked` (a boolean;
  * absent: false). CSV (RFC 4180): a line of names, in any order: filter_id, region, ip, user_id and, if wanted, ranked (true
- * or false); empty lines are passed over. */
+ * or false); empty lines are passed over. So that an exported table can be read again, it may have the columns covers_from
+ * and number, which are not read, and deleted: rows with true are passed over. */
 #pragma once
 
 #include "filter/filter.h"

@@ -2,8 +2,20 @@
 #include "base/check.h"
 #include "query/filter_rows.h"
 
-enum column { COLUMN_FILTER_ID, COLUMN_REGION, COLUMN_IP, COLUMN_USER_ID, COLUMN_RANKED, COLUMNS };
-static const char *const column_names[COLUMNS] = {"filter_id", "region", "ip", "user_id", "ranked"};
+/* The last three are what an export adds (view/export_filters.c): they say what became of a filter where it stood. */
+enum column {
+    COLUMN_FILTER_ID,
+    COLUMN_REGION,
+    COLUMN_IP,
+    COLUMN_USER_ID,
+    COLUMN_RANKED,
+    COLUMN_COVERS_FROM,
+    COLUMN_NUMBER,
+    COLUMN_DELETED,
+    COLUMNS
+};
+static const char *const column_names[COLUMNS] = {"filter_id", "region",      "ip",     "user_id",
+                                                  "ranked",    "covers_from", "number", "deleted"};
 
 struct csv {
     struct bytes left;
@@ -123,12 +135,14 @@ static bool read_header(struct csv *csv, size_t place[COLUMNS]) {
     return true;
 }
 
-static bool read_ranked(struct csv *csv, const size_t place[COLUMNS], bool *ranked) {
-    if (place[COLUMN_RANKED] == COLUMNS) return true;
-    struct bytes text = trimmed(&csv->fields[place[COLUMN_RANKED]]);
-    *ranked = bytes_equal(text, BYTES_LITERAL("true"));
-    if (*ranked || text.len == 0 || bytes_equal(text, BYTES_LITERAL("false"))) return true;
-    return filter_rows_refuse(csv->rows, csv->record_line, "ranked", "ranked is true or false; empty is false");
+static bool read_yes_or_no(struct csv *csv, const size_t place[COLUMNS], enum column column, bool *yes) {
+    *yes = false;
+    if (place[column] == COLUMNS) return true;
+    struct bytes text = trimmed(&csv->fields[place[column]]);
+    *yes = bytes_equal(text, BYTES_LITERAL("true"));
+    if (*yes || text.len == 0 || bytes_equal(text, BYTES_LITERAL("false"))) return true;
+    return filter_rows_refuse(csv->rows, csv->record_line, column_names[column], "%s is true or false; empty is false",
+                              column_names[column]);
 }
 
 /* JSON is checked by its library. */
@@ -152,7 +166,11 @@ static bool add_record(struct csv *csv, const size_t place[COLUMNS], size_t colu
     row.region = buffer_view(&csv->fields[place[COLUMN_REGION]]);
     row.ip = buffer_view(&csv->fields[place[COLUMN_IP]]);
     row.user_id = buffer_view(&csv->fields[place[COLUMN_USER_ID]]);
-    return fields_are_utf8(csv) && read_ranked(csv, place, &row.ranked) && filter_rows_add(csv->rows, &row);
+    bool deleted;
+    if (!fields_are_utf8(csv) || !read_yes_or_no(csv, place, COLUMN_RANKED, &row.ranked) ||
+        !read_yes_or_no(csv, place, COLUMN_DELETED, &deleted))
+        return false;
+    return deleted || filter_rows_add(csv->rows, &row);
 }
 
 static bool read_records(struct csv *csv) {

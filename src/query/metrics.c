@@ -253,6 +253,8 @@ static const struct metric metrics[] = {
     {"tally_filters_aggregators_bytes", "gauge", "", "Memory of the atoms that clicks are matched against.",
      AT(status.filters_aggregators_bytes)},
     {"tally_cells_bytes", "gauge", "", "Memory of counters that are not yet in the store.", AT(usage.cells_bytes)},
+    {"tally_rankings_bytes", "gauge", "", "Memory of rankings, and of what is needed to make one.",
+     AT(usage.rankings_bytes)},
     {"tally_rules_number", "gauge", "", "Number of the counting rules in force.", AT(rules_number)},
 };
 enum { METRICS = sizeof metrics / sizeof metrics[0] };

@@ -79,6 +79,7 @@ static void append_memory(struct buffer *out, const struct figures *figures) {
     append_member(out, "window_minutes", usage->window_minutes);
     append_minute_or_null(out, "window_from", usage->window_minutes > 0, usage->window_from);
     append_member(out, "cells_bytes", usage->cells_bytes);
+    append_member(out, "rankings_bytes", usage->rankings_bytes);
     append_member(out, "ads_bytes", status->ads_bytes);
     buffer_append_text(out, "}");
 }

@@ -122,9 +122,8 @@ static enum status add_cells(struct view *view, struct minute from, struct minut
     for (size_t i = 0; i < sum->selection->term_count && from.index < to.index; i++) {
         uint32_t atom = sum->selection->terms[i].atom;
         sum->sign = sum->selection->terms[i].sign;
-        enum status status = atom == ATOM_ALL
-                                 ? view_visit_cells(view, from, to, add_cell, sum, failure)
-                                 : view_visit_atom_cells(view, atom, from, to, add_atom_cell, sum, failure);
+        enum status status = atom == ATOM_ALL ? view_visit_cells(view, from, to, add_cell, sum, failure)
+                                              : view_visit_atom_cells(view, atom, from, to, add_atom_cell, sum, failure);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
@@ -176,15 +175,15 @@ static enum status rank_selected(struct view *view, const struct selection *sele
                                  struct top *top, struct failure *failure) {
     struct minute_range sliced = view_sliced(view, from, to);
     uint64_t cost = unsliced_cost(view, from, sliced.from) + unsliced_cost(view, sliced.to, to);
-    if (sliced.from.index < sliced.to.index)
-        cost += slices_plan(view->slices, selection, sliced.from, sliced.to).entries;
-    if (cost > view->ranking_cells_max)
+    if (sliced.from.index < sliced.to.index) cost += slices_plan(view->slices, selection, sliced.from, sliced.to).entries;
+    /* A ranked one that memory holds is made every minute anyway. */
+    bool in_memory = sliced.from.index == from.index && sliced.to.index == to.index;
+    if (cost > view->ranking_cells_max && !(in_memory && selection->filter->ranked))
         return failure_set(failure, STATUS_FULL,
                            "this ranking would read about %" PRIu64 " cells, and the bound is %" PRIu64
                            " (--ranking-cells-max): ask for a shorter window, or mark the filter as ranked",
                            cost, view->ranking_cells_max);
-    if (from.index < sliced.from.index || sliced.to.index < to.index)
-        return rank_mixed(view, selection, from, to, sliced, top, failure);
+    if (!in_memory) return rank_mixed(view, selection, from, to, sliced, top, failure);
     uint32_t ad_count = ads_count(view->ads);
     uint32_t *counts = rank_memo_take_counts(view->memo, ad_count);
     sum_sliced(view, selection, sliced, counts, ad_count);
@@ -193,26 +192,37 @@ static enum status rank_selected(struct view *view, const struct selection *sele
     return STATUS_OK;
 }
 
-enum status view_rank(struct view *view, const struct selection *selection, struct minute from, struct minute to,
-                      struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) {
+enum status view_rank_compute(struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                              struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) {
     CHECK(count_max > 0);
     struct top top = {.view = view, .ads = out, .count_max = count_max};
-    bool covered = window_covers(view->window, from), all = view_selects_all(view, selection);
-    uint32_t filter_id = all ? 0 : selection->filter->id;
-    bool remembered = covered && (all || filter_id != 0);
-    uint64_t changes = remembered ? window_changes(view->window, from, to) : 0;
-    *count = 0;
-    if (remembered && rank_memo_find(view->memo, filter_id, from, to, changes, out, count_max, count)) return STATUS_OK;
     enum status status = STATUS_OK;
-    if (!all)
+    if (selection != NULL)
         status = rank_selected(view, selection, from, to, &top, failure);
-    else if (covered)
+    else if (window_covers(view->window, from))
         rank_from_window(view, from, to, &top);
     else
         status = rank_from_cells(view, from, to, &top, failure);
     if (status != STATUS_OK) return status;
     if (top.count > 0) qsort(out, top.count, sizeof *out, compare_ranked);
-    if (remembered) rank_memo_keep(view->memo, filter_id, from, to, changes, out, top.count, top.count < count_max);
     *count = top.count;
     return STATUS_OK;
+}
+
+enum status view_rank(struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                      struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) {
+    CHECK(count_max > 0);
+    if (view_selects_all(view, selection)) selection = NULL;
+    uint32_t filter_id = selection == NULL ? 0 : selection->filter->id;
+    bool remembered = window_covers(view->window, from) && (selection == NULL || filter_id != 0);
+    uint64_t changes = remembered ? window_changes(view->window, from, to) : 0;
+    *count = 0;
+    if (remembered && rank_memo_find(view->memo, filter_id, from, to, changes, out, count_max, count)) return STATUS_OK;
+    struct ranking_key key;
+    if (count_max <= PUBLISHED_ADS_MAX && view_ranking_key(view, selection, from, to, &key))
+        return view_rank_published(view, selection, &key, from, out, count_max, count, failure);
+    enum status status = view_rank_compute(view, selection, from, to, out, count_max, count, failure);
+    if (status == STATUS_OK && remembered)
+        rank_memo_keep(view->memo, filter_id, from, to, changes, out, *count, *count < count_max);
+    return status;
 }

@@ -41,7 +41,8 @@ void rank_memo_destroy(struct rank_memo *memo) {
 }
 
 static bool is_of(const struct remembered *entry, uint32_t filter_id, struct minute from, struct minute to) {
-    return entry->ads != NULL && entry->filter_id == filter_id && entry->from.index == from.index && entry->to.index == to.index;
+    return entry->ads != NULL && entry->filter_id == filter_id && entry->from.index == from.index &&
+           entry->to.index == to.index;
 }
 
 bool rank_memo_find(struct rank_memo *memo, uint32_t filter_id, struct minute from, struct minute to, uint64_t changes,
@@ -93,6 +94,17 @@ void rank_memo_clear(struct rank_memo *memo) {
         memo->entries[i] = (struct remembered){0};
     }
     pthread_mutex_unlock(&memo->lock);
+}
+
+uint64_t rank_memo_bytes(struct rank_memo *memo) {
+    uint64_t bytes = sizeof *memo;
+    pthread_mutex_lock(&memo->lock);
+    for (size_t i = 0; i < RANK_MEMO_ENTRIES; i++)
+        if (memo->entries[i].ads != NULL) bytes += RANK_MEMO_ADS_MAX * sizeof *memo->entries[i].ads;
+    for (size_t i = 0; i < SPARE_MAX; i++)
+        if (memo->spare[i].counts != NULL) bytes += (uint64_t)memo->spare[i].count * sizeof *memo->spare[i].counts;
+    pthread_mutex_unlock(&memo->lock);
+    return bytes;
 }
 
 uint32_t *rank_memo_take_counts(struct rank_memo *memo, uint32_t count) {

@@ -18,6 +18,7 @@ bool rank_memo_find(struct rank_memo *memo, uint32_t filter_id, struct minute fr
 void rank_memo_keep(struct rank_memo *memo, uint32_t filter_id, struct minute from, struct minute to, uint64_t changes,
                     const struct ranked_ad *ads, size_t count, bool complete);
 void rank_memo_clear(struct rank_memo *memo);
+uint64_t rank_memo_bytes(struct rank_memo *memo); /* without arrays that are out */
 
 /* An array of `count` 32-bit counts with any content; give it back. */
 uint32_t *rank_memo_take_counts(struct rank_memo *memo, uint32_t count);

@@ -45,6 +45,7 @@ struct view *view_create(struct store *store, const struct kv *kv, struct ads *a
     view->ranking_cells_max = bounds->ranking_cells_max;
     view->filters = filters_create();
     view->memo = rank_memo_create();
+    view->published = published_create();
     return view;
 }
 
@@ -67,6 +68,7 @@ void view_destroy(struct view *view) {
     filters_destroy(view->filters);
     free(view->history_runs);
     rank_memo_destroy(view->memo);
+    published_destroy(view->published);
     free(view->partitions);
     free(view);
 }
@@ -272,7 +274,7 @@ static struct cell *sorted_cells(const struct minute_cells *minute) {
     return cells;
 }
 
-static void put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count) {
+void view_put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count) {
     uint32_t added = count - view->ads_stored;
     if (added == 0) return;
     struct bytes *ids = memory_allocate(added * sizeof *ids);
@@ -321,7 +323,7 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
     struct kv_batch batch = {0};
     /* Entries that no cell of this batch uses do no harm: the dictionary in the store is always a prefix. */
     uint32_t ads = ads_count(view->ads);
-    put_new_ads(view, &batch, ads);
+    view_put_new_ads(view, &batch, ads);
     enum status status = put_minutes(view, &batch, partition, failure);
     if (status == STATUS_OK) status = view_put_atoms(view, &batch, partition, failure);
     if (status == STATUS_OK) {

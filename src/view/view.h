@@ -47,6 +47,11 @@ void view_fill_commit(struct view *view);
 /* The store has marked these atoms as backfilled (recalculation): from now on their history counts. Under the write lock. */
 void view_backfilled(struct view *view, uint32_t run, const uint32_t *atoms, size_t count);
 
+/* Keeps one more ranking (view/published.h): of the newest closed minute first, then what readers had to make, then, when
+ * `idle`, those of the 25 h before that are missing or stale. The writer's thread, beside readers; changes no answer. Not
+ * before the view has all that the journal holds: what is kept would not be older than it. STATUS_END: nothing to do. */
+enum status view_publish_ranking(struct view *view, bool idle, struct failure *failure) MUST_USE;
+
 /* --- checkpoint: the writer's thread; readers go on in between --- */
 /* Writes the partition's state into the store as one batch. No lock needed. */
 enum status view_checkpoint_write(struct view *view, uint32_t partition, struct failure *failure) MUST_USE;
@@ -95,9 +100,28 @@ struct ranked_ad {
     uint64_t count;
 };
 /* The `count_max` most clicked ads of [from, to): count descending, then ad id ascending (I9); fewer if fewer have a click.
- * STATUS_FULL: it would read more than ranking_cells_max cells; the failure says how many. */
+ * STATUS_FULL: it would read more than ranking_cells_max cells; the failure says how many. Not with a filter that is marked
+ * as ranked, where memory holds the range. */
 enum status view_rank(struct view *view, const struct selection *selection, struct minute from, struct minute to,
                       struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) MUST_USE;
+/* Whether that ranking, of up to PUBLISHED_ADS_MAX ads, is one of those that are kept; view_rank then takes it from there if
+ * it is exact, or else sees to it that it will be kept. */
+bool view_ranking_is_published(const struct view *view, const struct selection *selection, struct minute from,
+                               struct minute to);
+/* A line of the rankings that are kept. */
+struct published_row {
+    uint32_t filter_id, window;
+    struct minute minute, from; /* `from`: where the range begins, later than the window does when the filter covers less */
+    uint64_t version, amended;  /* version: as of which it is exact; amended: how often it was changed */
+    bool final;                 /* it cannot change any more */
+    uint32_t rank;              /* from 1 */
+    struct bytes ad_id;
+    uint64_t count;
+};
+typedef enum status view_ranking_visit(void *context, const struct published_row *row, struct failure *failure);
+/* By filter, window, minute, rank; ends with the first visit that is not STATUS_OK, and with its status. Needs no lock. */
+enum status view_visit_rankings(const struct view *view, view_ranking_visit *visit, void *context,
+                                struct failure *failure) MUST_USE;
 /* Calls `visit` with the cells in [from, to), minutes ascending within a partition; a cell may come in parts. */
 enum status view_visit_cells(struct view *view, struct minute from, struct minute to, store_cell_visit *visit, void *context,
                              struct failure *failure) MUST_USE;
@@ -110,17 +134,38 @@ struct view_usage {
     struct minute slices_from; /* filtered questions from here on are answered from memory; meaningful with slices_minutes */
     uint64_t filters_bytes;    /* filters, atoms and dictionaries, without the aggregators' */
     uint32_t filters_standing, filters_ranked, atoms_live;
+    uint64_t rankings_bytes; /* those remembered, those to be kept, and what is noted of those that are */
 };
 struct view_usage view_usage(const struct view *view);
 
-/* --- export: all cells of one cut as CSV, beside live traffic --- */
+/* --- export: tables of one cut as CSV (RFC 4180, lines end with LF), beside live traffic --- */
+/* With the same backfilled atoms, two replays of one journal give the same bytes (I2). */
+enum view_table {
+    /* ad_id,minute,atom,country,count: every cell, by ad id, minute, atom, country. The history of an atom that no filter
+     * uses any more is left out. */
+    VIEW_TABLE_CELLS,
+    /* ad_id,minute,filter_id,count: signed sums, by ad id, minute, filter; not those that are 0, nor those of minutes before
+     * their filter covers. */
+    VIEW_TABLE_COUNTS,
+    /* filter_id,region,ip,user_id,ranked,covers_from,number,deleted: every filter that was ever created, by id. */
+    VIEW_TABLE_FILTERS,
+    /* filter_id,window,update_minute,version,rank,ad_id,count: the rankings that are kept when the export runs, by filter,
+     * window, minute, rank. When they were made is their version, so two replays need not have the same. */
+    VIEW_TABLE_RANKINGS,
+};
+struct view_export_wanted {
+    enum view_table table;
+    const uint32_t *filter_ids; /* of counts: only these, ascending, no two equal; 0: all clicks */
+    size_t filter_count;        /* 0: of every filter that stands, and of all clicks */
+};
 struct view_export;
-/* Takes the cut, under the read lock; everything after needs no lock. The export keeps the view's store and dictionary in
- * use. */
-struct view_export *view_export_begin(struct view *view);
-/* `ad_id,minute,atom,country,count`, sorted by ad id, minute, country: two replays of one journal give the same bytes (I2).
- * `write` gets it in parts of at most about 64 KiB; its error ends the export. Memory beside the cut: 4 bytes an ad twice,
- * and EXPORT_CELLS_MAX cells at a time, however many there are. */
+/* Takes the cut, under the read lock; everything after needs no lock. The export keeps the view, its store and dictionary in
+ * use. STATUS_NOT_FOUND: one of the filters does not stand; the failure says which. */
+enum status view_export_begin(struct view *view, const struct view_export_wanted *wanted, struct view_export **out,
+                              struct failure *failure) MUST_USE;
+/* Once. `write` gets the table in parts of little more than 64 KiB; its error ends the export. Memory beside the cut: 16
+ * bytes an ad, and EXPORT_CELLS_MAX cells at a time, however many there are (more only if one ad has more in one minute);
+ * of counts, 4 bytes for each country and each atom of each filter, too. */
 enum status view_export_run(struct view_export *export, enum status (*write)(void *context, struct bytes part),
                             void *context, struct failure *failure) MUST_USE;
 void view_export_destroy(struct view_export *export);

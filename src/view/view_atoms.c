@@ -26,8 +26,8 @@ static struct atom_cell *sorted_atom_cells(const struct cell_table *table) {
     size_t count = 0;
     struct cell_cursor cursor = {0};
     for (const struct cell_slot *slot; (slot = cell_table_next(table, &cursor)) != NULL;)
-        cells[count++] = (struct atom_cell){atom_key_atom(slot->key), atom_key_ad(slot->key), cell_key_country(slot->key),
-                                            slot->count};
+        cells[count++] =
+            (struct atom_cell){atom_key_atom(slot->key), atom_key_ad(slot->key), cell_key_country(slot->key), slot->count};
     CHECK(count == table->cell_count);
     if (count > 0) qsort(cells, count, sizeof *cells, atom_cell_compare);
     return cells;
@@ -123,6 +123,7 @@ void view_backfilled(struct view *view, uint32_t run, const uint32_t *atoms, siz
     }
     /* What was summed without the history is wrong from here on. */
     rank_memo_clear(view->memo);
+    published_retain(view->published, NULL, 0);
     slices_reset(view->slices);
     store_cut_release(view->cut);
     view->cut = store_cut_take(&view->kv);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "view/cell_table.h"
+#include "view/published.h"
 #include "view/rank_memo.h"
 #include "view/slices.h"
 #include "view/view.h"
@@ -35,6 +36,17 @@ void store_cut_release(struct store_cut *cut);
 /* What view_fill_prepare has made ready. */
 enum view_fill { FILL_NONE, FILL_BEGIN, FILL_NEWEST, FILL_FOLD, FILL_OLDER };
 
+/* Where the publishing of rankings is (view_published.c). */
+struct publishing {
+    struct minute minute;                       /* the newest that is published; 0: none yet */
+    uint32_t filter_ids[PUBLISHED_FILTERS_MAX]; /* of this minute: 0 and the ranked ones */
+    size_t filter_count;
+    size_t next;        /* of its windows and filters */
+    struct minute back; /* minutes before this one are still to be looked at again */
+    size_t back_next;   /* and of the one before it, from these windows and filters on */
+    uint64_t late;      /* clicks that had come late to closed minutes when that began */
+};
+
 struct view {
     struct store *store;
     struct kv kv;
@@ -54,6 +66,8 @@ struct view {
     struct minute_cells **garbage; /* let go of by checkpoints, not freed yet */
     size_t garbage_count, garbage_capacity;
     struct rank_memo *memo;
+    struct published *published;
+    struct publishing publishing;
     uint64_t version;
     /* Minutes with a counted click, over everything; and those that may have blocks or amendments in the store. */
     bool has_minutes, has_stored;
@@ -69,6 +83,8 @@ bool view_minute_leaves(const struct partition_cells *partition, struct minute m
 /* Whether it was closed at the last checkpoint already: then what came since is late, and amends. */
 bool view_minute_has_block(const struct partition_cells *partition, struct minute minute);
 bool view_is_stored(const struct view *view, struct minute from, struct minute to);
+/* The same for one atom: its history is stored of minutes too that are still open and have no block. */
+bool view_atom_is_stored(const struct view *view, uint32_t atom, struct minute from, struct minute to);
 /* The first minute of [from, to) that the window covers; `to` when it covers none. */
 struct minute view_covered_from(const struct view *view, struct minute from, struct minute to);
 /* The part of [from, to) that slices and window both hold; empty at `to` when there is none. */
@@ -88,6 +104,23 @@ enum status view_count_cells(struct view *view, const struct selection *selectio
 /* Cells of atoms >= 1 (`atom` 0: of all) in [from, to), from memory and store, in parts. */
 enum status view_visit_atom_cells(struct view *view, uint32_t atom, struct minute from, struct minute to,
                                   store_atom_visit *visit, void *context, struct failure *failure) MUST_USE;
+/* Of those, the ones that are in memory, of one partition. */
+void view_visit_atom_memory(const struct partition_cells *partition, uint32_t atom, struct minute from, struct minute to,
+                            store_atom_visit *visit, void *context);
 /* The cells of [from, to) that are in memory. */
 void view_visit_memory(const struct partition_cells *partition, struct minute from, struct minute to,
                        store_cell_visit *visit, void *context);
+/* New dictionary entries up to `count`. */
+void view_put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count);
+/* --- rank.c --- */
+/* From window, slices or cells, not from what is remembered or kept; `selection` NULL: all clicks. */
+enum status view_rank_compute(struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                              struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) MUST_USE;
+/* --- view_published.c --- */
+/* Under which key the ranking of [from, to) is kept; false: it is not. `selection` NULL: all clicks. */
+bool view_ranking_key(const struct view *view, const struct selection *selection, struct minute from, struct minute to,
+                      struct ranking_key *key);
+/* From what is kept, if that is exact now, else computed, and offered to be kept. */
+enum status view_rank_published(struct view *view, const struct selection *selection, const struct ranking_key *key,
+                                struct minute from, struct ranked_ad *out, size_t count_max, size_t *count,
+                                struct failure *failure) MUST_USE;

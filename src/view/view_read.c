@@ -188,6 +188,7 @@ struct view_usage view_usage(const struct view *view) {
     usage.filters_standing = filters_standing(view->filters);
     usage.filters_ranked = filters_ranked(view->filters);
     usage.atoms_live = atoms_live(filters_atoms(view->filters));
+    usage.rankings_bytes = rank_memo_bytes(view->memo) + published_bytes(view->published);
     for (uint32_t p = 0; p < view->partition_count; p++) usage.cells_bytes += view->partitions[p].public.bytes_in_memory;
     return usage;
 }

@@ -35,6 +35,10 @@ static void sum_table(const struct cell_table *table, uint32_t atom, uint32_t ad
     }
 }
 
+bool view_atom_is_stored(const struct view *view, uint32_t atom, struct minute from, struct minute to) {
+    return view_is_stored(view, from, to) || (atom < view->history.count && view->history.runs[atom] != 0);
+}
+
 static enum status count_term(struct view *view, uint32_t p, uint32_t atom, uint32_t ad, struct minute from,
                               struct minute to, struct signed_sum *sum, struct failure *failure) {
     const struct partition_cells *partition = &view->partitions[p];
@@ -43,7 +47,7 @@ static enum status count_term(struct view *view, uint32_t p, uint32_t atom, uint
         if (minute->minute.index >= to.index) break;
         sum_table(atom == ATOM_ALL ? &minute->cells : &minute->atoms, atom, ad, sum);
     }
-    if (!view_is_stored(view, from, to)) return STATUS_OK;
+    if (!view_atom_is_stored(view, atom, from, to)) return STATUS_OK;
     const struct kv_snapshot *snapshot = view->cut->snapshot;
     if (atom == ATOM_ALL) return store_visit_ad(view->store, snapshot, p, ad, from, to, sum_cell, sum, failure);
     return store_visit_atom_ad(view->store, snapshot, p, &view->history, atom, ad, from, to, sum_atom_cell, sum, failure);
@@ -63,8 +67,8 @@ enum status view_count_cells(struct view *view, const struct selection *selectio
     return STATUS_OK;
 }
 
-static void visit_atom_memory(const struct partition_cells *partition, uint32_t atom, struct minute from, struct minute to,
-                              store_atom_visit *visit, void *context) {
+void view_visit_atom_memory(const struct partition_cells *partition, uint32_t atom, struct minute from, struct minute to,
+                            store_atom_visit *visit, void *context) {
     for (size_t i = partition_minute_index(partition, from); i < partition->minute_count; i++) {
         const struct minute_cells *minute = partition->minutes[i];
         if (minute->minute.index >= to.index) break;
@@ -80,10 +84,10 @@ static void visit_atom_memory(const struct partition_cells *partition, uint32_t 
 enum status view_visit_atom_cells(struct view *view, uint32_t atom, struct minute from, struct minute to,
                                   store_atom_visit *visit, void *context, struct failure *failure) {
     for (uint32_t p = 0; p < view->partition_count; p++) {
-        visit_atom_memory(&view->partitions[p], atom, from, to, visit, context);
-        if (!view_is_stored(view, from, to)) continue;
-        enum status status = store_visit_atoms(view->store, view->cut->snapshot, p, &view->history, atom, from, to, visit,
-                                               context, failure);
+        view_visit_atom_memory(&view->partitions[p], atom, from, to, visit, context);
+        if (view->history.count == 0 && !view_is_stored(view, from, to)) continue;
+        enum status status =
+            store_visit_atoms(view->store, view->cut->snapshot, p, &view->history, atom, from, to, visit, context, failure);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;

@@ -98,10 +98,10 @@ static enum status push_cells(struct view *view, uint32_t ad, struct minute_rang
         for (uint32_t p = 0; p < view->partition_count; p++) {
             enum status status = STATUS_OK;
             push_memory(view, p, atom, ad, range, parts);
-            if (!view_is_stored(view, range.from, range.to)) continue;
+            if (!view_atom_is_stored(view, atom, range.from, range.to)) continue;
             if (atom == ATOM_ALL)
-                status = store_visit_ad(view->store, view->cut->snapshot, p, ad, range.from, range.to, push_cell, parts,
-                                        failure);
+                status =
+                    store_visit_ad(view->store, view->cut->snapshot, p, ad, range.from, range.to, push_cell, parts, failure);
             else
                 status = store_visit_atom_ad(view->store, view->cut->snapshot, p, &view->history, atom, ad, range.from,
                                              range.to, push_atom_cell, parts, failure);

@@ -16,7 +16,8 @@ ROOT = servers.ROOT
 LOG, NDJSON, JSON, CSV = "text/plain", "application/x-ndjson", "application/json", "text/csv"
 NOON = "2021-01-01T12:00:00Z"
 # What stands beside a parameter so that an answer is about its own value; only what the operation has.
-BESIDE = {"from": {"to": "2021-01-01T13:00:00Z"}, "to": {"from": "2021-01-01T11:00:00Z"}, "last": {"step": "hour"}}
+BESIDE = {"from": {"to": "2021-01-01T13:00:00Z"}, "to": {"from": "2021-01-01T11:00:00Z"}, "last": {"step": "hour"},
+          "filter": {"table": "counts"}}
 IN_PATH = {"ad_id": "ad001", "name": "main.js", "filter_id": "12"}
 FILTER = {"filter_id": 12, "region": "USA", "user_id": ["111", "112"]}  # stands in a server that is asked every question
 
@@ -98,7 +99,7 @@ def ask_what_no_single_value_reaches(server):
                  for number in (7, 12, "0012")),
                (ad + "series", "user_id=111&last=5"), (ad + "aggregated_cnt", "user_id=7"),
                ("/v1/ads/popular_ads", "ip=10.0.0.0/8&region=USA"), ("/v1/ads/popular_ads", "filter=12&region=USA"),
-               ("/v1/filters", "limit=1"), ("/v1/filters", "cursor=12"),
+               ("/v1/export", "table=counts&filter=12,7"), ("/v1/export", "table=cells&filter=12"), ("/v1/filters", "limit=1"), ("/v1/filters", "cursor=12"),
                *((ad + "series", f"from=202101011000&to=202101011400&step={step}") for step in ("minute", "hour", "day"))]
     for path, query in queries:
         request = filled(path, IN_PATH, {}) + "?" + query

@@ -214,7 +214,7 @@ def test_the_schemas_are_schemas_and_let_members_be_added(contract):
 def test_the_checker_finds_what_is_not_described(contract):
     """The checks above would pass whatever is answered, if it did not."""
     ranking = {"ad_ids": ["a"], "ads": [{"ad_id": "a", "count": 1}], "window": 1, "update_minute": NOON, "from": NOON,
-               "to": NOON, "exact": True, "state": "open", "version": 1, "watermark": None, "filter_id": 0,
+               "to": NOON, "exact": True, "published": False, "state": "open", "version": 1, "watermark": None, "filter_id": 0,
                "complete": True}
     problem = {"type": URN + "bad-range", "title": "t", "status": 400, "detail": "d"}
 

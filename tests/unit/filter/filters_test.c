@@ -78,6 +78,10 @@ static void they_are_walked_by_id_without_those_deleted(void **state) {
     assert_null(filters_next(filters, from));
     assert_int_equal(filters_next(filters, 8)->filter->id, 50);
     assert_int_equal(filters_standing(filters), 4);
+    assert_int_equal(filters_created(filters), 6);
+    assert_true(filters_next_created(filters, 8)->filter->id == 8 && filters_next_created(filters, 8)->deleted);
+    assert_int_equal(filters_next_created(filters, 61)->filter->id, 999999999);
+    assert_null(filters_next_created(filters, 1000000000));
     assert_int_equal(filters_number(filters), 8);
     filters_destroy(filters);
 }
@@ -188,8 +192,28 @@ static void a_hundred_thousand_ids_in_order_are_taken_quickly_and_found(void **s
     filters_destroy(filters);
 }
 
+static void a_deleted_filter_waits_for_the_past_of_what_others_share_with_it(void **state) {
+    (void)state;
+    struct filters *filters = filters_create();
+    create(filters, 1, "*", "*", "a|b", 100);
+    create(filters, 2, "*", "*", "b", 200);
+    uint32_t a = filters_find(filters, 1)->terms[0].atom, b = filters_find(filters, 1)->terms[1].atom;
+    assert_false(filters_awaits_past(filters, filters_find(filters, 1)));
+    change(filters, FILTER_RECALCULATE, 1);
+    assert_true(filters_awaits_past(filters, filters_find(filters, 1)));
+    assert_false(filters_awaits_past(filters, filters_find(filters, 2)));
+    change(filters, FILTER_DELETE, 1);
+    assert_false(filters_atom_lacks_past(filters, a));
+    assert_true(filters_atom_lacks_past(filters, b));
+    assert_true(filters_awaits_past(filters, filters_find(filters, 1)));
+    filters_atom_backfilled(filters, b);
+    assert_false(filters_awaits_past(filters, filters_find(filters, 1)));
+    filters_destroy(filters);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_deleted_filter_waits_for_the_past_of_what_others_share_with_it),
         cmocka_unit_test(an_id_is_taken_once_and_for_all),
         cmocka_unit_test(they_are_walked_by_id_without_those_deleted),
         cmocka_unit_test(a_filter_covers_from_the_latest_of_its_atoms),

@@ -51,9 +51,10 @@ static void before_the_first_click_counts_are_zero_and_times_null(void **state) 
                            "\"watermark\":null,\"filter_id\":0,\"complete\":true}\n";
     assert_answer(asking, COUNT, "", expected);
     assert_answer(asking, COUNT, "last=5", expected);
-    assert_answer(asking, POPULAR, "",
-                  "{\"ad_ids\":[],\"ads\":[],\"window\":1,\"update_minute\":null,\"from\":null,\"to\":null,\"exact\":true,"
-                  "\"state\":\"open\",\"version\":0,\"watermark\":null,\"filter_id\":0,\"complete\":true}\n");
+    assert_answer(
+        asking, POPULAR, "",
+        "{\"ad_ids\":[],\"ads\":[],\"window\":1,\"update_minute\":null,\"from\":null,\"to\":null,\"exact\":true,"
+        "\"published\":false,\"state\":\"open\",\"version\":0,\"watermark\":null,\"filter_id\":0,\"complete\":true}\n");
     assert_contains(ask(asking, COUNT, "from=202101010000&to=202101010100"), "\"from\":\"2021-01-01T00:00:00Z\"");
     assert_contains(ask(asking, "/v1/status", ""), "\"watermark\":null");
     asking_destroy(asking);
@@ -109,14 +110,18 @@ static void a_ranking_lists_ids_and_counts_of_the_window_up_to_at(void **state) 
     assert_answer(asking, POPULAR, "window=5&count=2",
                   "{\"ad_ids\":[\"ad2\",\"ad\\\"1\"],\"ads\":[{\"ad_id\":\"ad2\",\"count\":18446744073709551615},"
                   "{\"ad_id\":\"ad\\\"1\",\"count\":5}],\"window\":5,\"update_minute\":\"2021-01-01T12:09:00Z\","
-                  "\"from\":\"2021-01-01T12:05:00Z\",\"to\":\"2021-01-01T12:10:00Z\",\"exact\":true,\"state\":\"closed\","
-                  "\"version\":11,\"watermark\":\"2021-01-01T12:10:30.500Z\",\"filter_id\":0,\"complete\":true}\n");
+                  "\"from\":\"2021-01-01T12:05:00Z\",\"to\":\"2021-01-01T12:10:00Z\",\"exact\":true,"
+                  "\"published\":true,\"state\":\"closed\",\"version\":11,\"watermark\":\"2021-01-01T12:10:30.500Z\","
+                  "\"filter_id\":0,\"complete\":true}\n");
     assert_int_equal(asking->view.asked_count_max, 2);
     assert_contains(ask(asking, POPULAR, "at=2021-01-01T12:11:59Z"), "\"update_minute\":\"2021-01-01T12:11:00Z\"");
     assert_contains(asking->body, "\"window\":1,");
     assert_contains(asking->body, "\"state\":\"open\"");
     assert_int_equal(asking->view.asked_count_max, 100);
     assert_int_equal(asking->view.asked_from.index + 1, asking->view.asked_to.index);
+    assert_contains(asking->body, "\"published\":false"); /* by the minute and the window; here by the number of ads: */
+    assert_contains(ask(asking, POPULAR, "window=5&count=101"), "\"published\":false");
+    assert_contains(ask(asking, POPULAR, "window=5&count=100"), "\"published\":true");
     asking_destroy(asking);
 }
 

@@ -94,6 +94,11 @@ enum status view_rank(struct view *view, const struct selection *selection, stru
     memcpy(out, view->ranked, *count * sizeof *out);
     return STATUS_OK;
 }
+/* Of five minutes up to a closed one. */
+bool view_ranking_is_published(const struct view *view, const struct selection *selection, struct minute from,
+                               struct minute to) {
+    return selection == NULL && to.index - from.index == 5 && minute_start(to).ms <= view_watermark(view).ms;
+}
 /* Two clicks in the first minute of what is asked, in parts, and one in the last. */
 enum status view_visit_ad(struct view *view, const struct selection *selection, struct bytes ad_id, struct minute from,
                           struct minute to, view_minute_visit *visit, void *context, struct failure *failure) {
@@ -113,6 +118,7 @@ struct view_usage view_usage(const struct view *view) {
                                .window_vectors = 1,
                                .window_from = {26824320},
                                .cells_bytes = 50,
+                               .rankings_bytes = 60,
                                .slices_bytes = 70,
                                .slices_bytes_max = 700,
                                .slices_minutes = 2,

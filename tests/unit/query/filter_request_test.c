@@ -150,6 +150,17 @@ static void csv_columns_come_in_any_order(void **state) {
     assert_csv("\"filter_id\",\"region\",\"ip\",\"user_id\"\n1,\"USA|DEU\",*,\"*\"\n\n", "1 DEU|USA * *");
 }
 
+static void an_exported_table_is_read_without_its_deleted_filters(void **state) {
+    (void)state;
+    assert_csv("filter_id,region,ip,user_id,ranked,covers_from,number,deleted\n"
+               "3,!USA,10.0.0.0/8,\"a, b|u\"\"3\",false,1970-01-01T12:01:00Z,2,false\n"
+               "4,*,10.1.2.3,!111,false,,3,true\n"
+               "20,DEU|USA,*,*,true,,1,false\n",
+               "3 !USA 10.0.0.0/8 a, b|u\"3; 20 DEU|USA * * ranked");
+    assert_csv_flaw("filter_id,region,ip,user_id,deleted\n1,,,,no\n", "row 2: deleted is true or false");
+    assert_csv_flaw("filter_id,region,ip,user_id,deleted\n1,,,,true\n", "there is no filter in it");
+}
+
 static void bad_csv_is_refused_naming_the_line(void **state) {
     (void)state;
     assert_csv_flaw("", "it is empty; the first line");
@@ -160,7 +171,7 @@ static void bad_csv_is_refused_naming_the_line(void **state) {
     assert_csv_flaw("filter_id,region,ip,ip\n1,,\n", "row 1: ip: there are two columns");
     assert_csv_flaw("filter_id,region,ip,user_id\n1,,,\n2,,\n", "row 3: there are 3 fields, but the first line names 4");
     assert_csv_flaw("filter_id,region,ip,user_id\n1,,,,\n", "row 2: there are 5 fields");
-    assert_csv_flaw("filter_id,region,ip,user_id\n1,,,,,\n", "row 2: there are more fields");
+    assert_csv_flaw("filter_id,region,ip,user_id\n1,,,,,,,,\n", "row 2: there are more fields");
     assert_csv_flaw("filter_id,region,ip,user_id,ranked\n1,,,,yes\n", "row 2: ranked is true or false");
     assert_csv_flaw("filter_id,region,ip,user_id\n1,Atlantis,,\n", "row 2: region: \"Atlantis\"");
     assert_csv_flaw("filter_id,region,ip,user_id\n,,,\n", "row 2: filter_id is a number");
@@ -219,6 +230,7 @@ int main(void) {
         cmocka_unit_test(what_the_grammar_refuses_is_refused_naming_the_field),
         cmocka_unit_test(an_id_twice_is_refused_naming_both_rows),
         cmocka_unit_test(csv_columns_come_in_any_order),
+        cmocka_unit_test(an_exported_table_is_read_without_its_deleted_filters),
         cmocka_unit_test(bad_csv_is_refused_naming_the_line),
         cmocka_unit_test(more_filters_than_one_commit_takes_are_refused),
         cmocka_unit_test(a_flaw_is_answered_400_with_its_place),

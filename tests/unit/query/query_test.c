@@ -24,7 +24,7 @@ static void status_tells_everything_and_its_totals_add_up(void **state) {
     assert_contains(body,
                     "\"memory\":{\"resident_bytes\":0,\"dedup_bytes\":4000,\"dedup_bytes_max\":5000,\"window_bytes\":100,"
                     "\"window_bytes_max\":1000,\"window_minutes\":3,\"window_from\":\"2021-01-01T00:00:00Z\","
-                    "\"cells_bytes\":50,\"ads_bytes\":0},");
+                    "\"cells_bytes\":50,\"rankings_bytes\":60,\"ads_bytes\":0},");
     assert_contains(body, ",\"filters\":{\"standing\":4,\"standing_max\":1000,\"ranked\":1,\"atoms\":6,\"atoms_max\":2000,"
                           "\"bytes\":90,\"bytes_aggregators\":80},\"slices\":{\"bytes\":70,\"bytes_max\":700,\"minutes\":2,"
                           "\"from\":\"2021-01-01T00:01:00Z\"}}\n");
@@ -144,6 +144,7 @@ static void metrics_say_what_status_says(void **state) {
         "tally_window_seconds 180",
         "tally_window_from_timestamp_seconds 1609459200",
         "tally_cells_bytes 50",
+        "tally_rankings_bytes 60",
         "tally_slices_bytes 70",
         "tally_slices_bytes_max 700",
         "tally_slices_seconds 120",

@@ -231,7 +231,9 @@ static void the_export_is_sorted_and_of_one_cut(void **state) {
     checkpoint(&bench, 0);
     apply(&bench, 1, "a,\"x\"", NOON, 1, NOON);
     apply(&bench, 0, "b", NOON, 1, NOON + 5);
-    struct view_export *export = view_export_begin(bench.view);
+    struct view_export *export;
+    struct view_export_wanted wanted = {.table = VIEW_TABLE_CELLS};
+    assert_int_equal(view_export_begin(bench.view, &wanted, &export, NULL), STATUS_OK);
     apply(&bench, 0, "b", NOON, 9, NOON + 5); /* after the cut */
     checkpoint(&bench, 0);
     assert_int_equal(view_export_run(export, append, &csv, NULL), STATUS_OK);

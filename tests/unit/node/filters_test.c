@@ -1,0 +1,267 @@
+/* Filters from the request to the answer: what was answered stands, after any end of the node. */
+#include "audit/audit.h"
+#include "query/filter_request.h"
+#include "unit/node/node_bench.h"
+
+#define ALL_OF_IT "from=1799990000&to=1800000600"
+
+static void post_filters(struct bench *bench, const char *json) {
+    request(bench, "POST", "/v1/filters", "application/json", bytes_of_text(json));
+}
+
+static void change(struct bench *bench, const char *method, const char *path) {
+    request(bench, method, path, "", (struct bytes){NULL, 0});
+}
+
+static void post_click(struct bench *bench, const char *user, const char *ip, const char *country) {
+    static unsigned event;
+    char line[256];
+    (void)snprintf(line, sizeof line,
+                   "{\"ad_id\":\"ad0\",\"click_timestamp\":1799999999,\"user_id\":\"%s\",\"ip\":\"%s\",\"country\":\"%s\","
+                   "\"event_id\":\"%u\"}\n",
+                   user, ip, country, event++);
+    request(bench, "POST", "/v1/clicks", "application/x-ndjson", bytes_of_text(line));
+    assert_int_equal(bench->http_status, 200);
+}
+
+static void assert_count(struct bench *bench, unsigned filter, unsigned count) {
+    char query[96], expected[32];
+    (void)snprintf(query, sizeof query, ALL_OF_IT "&filter=%u", filter);
+    (void)snprintf(expected, sizeof expected, "\"count\":%u,", count);
+    ask(bench, "/v1/ads/ad0/aggregated_cnt", query);
+    if (strstr(bench->body, expected) == NULL) fail_msg("filter %u: %s expected: %s", filter, expected, bench->body);
+}
+
+static void assert_filter(struct bench *bench, unsigned filter, unsigned http_status) {
+    char path[48];
+    (void)snprintf(path, sizeof path, "/v1/filters/%u", filter);
+    ask(bench, path, "");
+    assert_int_equal(bench->http_status, http_status);
+}
+
+/* As if the power went. */
+static void end_without_order(struct bench *bench) {
+    node_abandon(bench->node, "a test");
+    node_close(bench->node);
+    fake_kv_crash(bench->kv, 0);
+    fake_files_crash(bench->files, &bench->random);
+}
+
+static void a_filter_that_was_answered_counts_and_stands_after_a_crash(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    open_node(&bench);
+    post_filters(&bench, "{\"filter_id\":\"0012\",\"region\":\"usa\",\"user_id\":\"111\"}");
+    assert_int_equal(bench.http_status, 201);
+    post_click(&bench, "111", "1.2.3.4", "USA");
+    post_click(&bench, "111", "1.2.3.4", "DEU");
+    post_click(&bench, "112", "1.2.3.4", "USA");
+    assert_count(&bench, 12, 1);
+    end_without_order(&bench);
+    open_node(&bench);
+    assert_count(&bench, 12, 1);
+    post_filters(&bench, "{\"filter_id\":12,\"region\":\"USA\",\"user_id\":\"111\"}");
+    assert_int_equal(bench.http_status, 200);
+    post_filters(&bench, "{\"filter_id\":12,\"region\":\"DEU\",\"user_id\":\"111\"}");
+    assert_int_equal(bench.http_status, 409);
+    stop_node(&bench);
+    end(&bench);
+}
+
+static void an_array_with_one_bad_row_creates_nothing(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    open_node(&bench);
+    post_filters(&bench, "[{\"filter_id\":1,\"region\":\"USA\"},{\"filter_id\":2,\"region\":\"Atlantis\"}]");
+    assert_int_equal(bench.http_status, 400);
+    post_filters(&bench, "{\"filter_id\":3,\"region\":\"USA\"}");
+    post_filters(&bench, "[{\"filter_id\":1,\"region\":\"USA\"},{\"filter_id\":3,\"region\":\"DEU\"}]");
+    assert_int_equal(bench.http_status, 409);
+    assert_filter(&bench, 1, 404);
+    assert_filter(&bench, 3, 200);
+    stop_node(&bench);
+    end(&bench);
+}
+
+static void bounds_on_filters_and_atoms_refuse_all_of_a_request(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    bench.options.filters_max = 2;
+    bench.options.atoms_max = 3;
+    open_node(&bench);
+    post_filters(&bench, "[{\"filter_id\":1},{\"filter_id\":2},{\"filter_id\":3}]");
+    assert_int_equal(bench.http_status, 507);
+    assert_filter(&bench, 1, 404);
+    post_filters(&bench, "{\"filter_id\":1,\"user_id\":\"a|b|c|d\"}");
+    assert_int_equal(bench.http_status, 507);
+    post_filters(&bench, "{\"filter_id\":1,\"user_id\":\"a|b|c\"}");
+    assert_int_equal(bench.http_status, 201);
+    change(&bench, "DELETE", "/v1/filters/1");
+    post_filters(&bench, "{\"filter_id\":2,\"user_id\":\"d|e|f\"}");
+    assert_int_equal(bench.http_status, 201);
+    stop_node(&bench);
+    end(&bench);
+}
+
+/* Filter records below every checkpoint: the replay hands out nothing else, and that is no reason to serve without them. */
+static void filters_stand_from_the_first_moment_after_a_stop_in_order(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    open_node(&bench);
+    post_filters(&bench, "[{\"filter_id\":1,\"user_id\":\"111\"},{\"filter_id\":2,\"region\":\"USA\"}]");
+    post_click(&bench, "111", "1.2.3.4", "USA");
+    change(&bench, "DELETE", "/v1/filters/2");
+    assert_int_equal(bench.http_status, 200);
+    stop_node(&bench);
+    struct failure failure = {0};
+    assert_int_equal(node_open(&bench.seam, &bench.options, &bench.node, &failure), STATUS_OK);
+    while (node_phase(bench.node) == NODE_REPLAYING) { /* the reducer comes late */
+        for (int i = 0; i < 3 && node_phase(bench.node) == NODE_REPLAYING; i++) (void)node_step_journal(bench.node);
+        if (node_phase(bench.node) == NODE_REPLAYING) (void)step_all(&bench);
+    }
+    assert_count(&bench, 1, 1);
+    assert_filter(&bench, 2, 404);
+    stop_node(&bench);
+    end(&bench);
+}
+
+static void configured_filters_stand_when_the_node_serves_and_are_written_once(void **state) {
+    (void)state;
+    struct bench bench;
+    struct filter_list list;
+    struct filter_request_flaw flaw;
+    begin(&bench);
+    assert_true(
+        filter_request_parse(BYTES_LITERAL("[{\"filter_id\":7,\"region\":\"USA\"},{\"filter_id\":8,\"ip\":\"::1\"}]"),
+                             FILTER_REQUEST_JSON, &list, &flaw));
+    bench.options.filters = &list;
+    open_node(&bench);
+    assert_filter(&bench, 8, 200);
+    stop_node(&bench);
+    open_node(&bench);
+    assert_filter(&bench, 8, 200);
+    post_filters(&bench, "{\"filter_id\":9}");
+    assert_non_null(strstr(bench.body, "\"number\":3"));
+    stop_node(&bench);
+    /* One of them cannot stand: the start says so, and takes none. */
+    filter_list_fini(&list);
+    assert_true(filter_request_parse(BYTES_LITERAL("[{\"filter_id\":10},{\"filter_id\":7,\"region\":\"DEU\"}]"),
+                                     FILTER_REQUEST_JSON, &list, &flaw));
+    struct failure failure = {0};
+    assert_int_equal(node_open(&bench.seam, &bench.options, &bench.node, &failure), STATUS_OK);
+    step_until(&bench, NODE_FAILED);
+    assert_int_equal(node_failure(bench.node)->status, STATUS_BAD_CONFIG);
+    node_close(bench.node);
+    bench.options.filters = NULL;
+    open_node(&bench);
+    assert_filter(&bench, 10, 404);
+    stop_node(&bench);
+    filter_list_fini(&list);
+    end(&bench);
+}
+
+/* What two filters share is recounted because one of them asked; that it is deleted then takes nothing back, and whether the
+ * recount or the deletion came first makes no difference. */
+static void a_recalculated_atom_stays_so_without_its_filter_and_without_the_store(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    open_node(&bench);
+    post_click(&bench, "111", "1.2.3.4", "USA");
+    post_filters(&bench, "[{\"filter_id\":1,\"user_id\":\"111|112\"},{\"filter_id\":2,\"user_id\":\"111\"}]");
+    assert_count(&bench, 2, 0);
+    change(&bench, "POST", "/v1/filters/1/recalculation");
+    assert_int_equal(bench.http_status, 202);
+    for (int i = 0; i < 200; i++) (void)step_all(&bench);
+    assert_count(&bench, 2, 1);
+    change(&bench, "DELETE", "/v1/filters/1");
+    stop_node(&bench);
+    for (int removed = 0; removed < 2; removed++) {
+        open_node(&bench);
+        for (int i = 0; i < 200; i++) (void)step_all(&bench);
+        assert_count(&bench, 2, 1);
+        assert_filter(&bench, 2, 200);
+        assert_non_null(strstr(bench.body, "\"covers_from\":null"));
+        stop_node(&bench);
+        fake_kv_destroy(bench.kv);
+        bench.kv = fake_kv_create();
+        bench.seam.kv = fake_kv_table(bench.kv);
+    }
+    end(&bench);
+}
+
+/* The store of a stopped node, compared with its journal. */
+static struct audit_result audit_stopped(struct bench *bench) {
+    struct failure failure = {0};
+    struct journal *journal;
+    struct oracle *oracle;
+    struct store *store;
+    struct audit_result result;
+    struct journal_options options = {.files = &bench->seam.files, .random = &bench->seam.random, .segment_bytes = 1 << 20};
+    assert_int_equal(journal_open(&options, &journal, &failure), STATUS_OK);
+    assert_int_equal(audit_count_journal(journal, &oracle, &failure), STATUS_OK);
+    uint32_t partition_count = journal_rules(journal)->partition_count;
+    assert_int_equal(store_open(&bench->seam.kv, journal_uuid(journal).at, partition_count, &store, &failure), STATUS_OK);
+    struct ads *ads = ads_create(0);
+    struct view_bounds bounds = {
+        .window_memory_bytes = 1 << 20, .slices_memory_bytes = 1 << 20, .ranking_cells_max = UINT64_MAX};
+    struct view *view = view_create(store, &bench->seam.kv, ads, partition_count, &bounds);
+    assert_int_equal(view_load(view, &failure), STATUS_OK);
+    assert_int_equal(audit_compare(view, ads, oracle, &result, &failure), STATUS_OK);
+    view_destroy(view);
+    ads_destroy(ads);
+    store_destroy(store);
+    oracle_destroy(oracle);
+    journal_destroy(journal);
+    return result;
+}
+
+static void the_audit_compares_what_each_filter_counts(void **state) {
+    (void)state;
+    struct bench bench, other;
+    begin(&bench);
+    open_node(&bench);
+    post_filters(&bench, "[{\"filter_id\":1,\"user_id\":\"!111\"},{\"filter_id\":2,\"region\":\"USA\"},"
+                         "{\"filter_id\":3,\"ip\":\"1.0.0.0/8\",\"user_id\":\"111\"},{\"filter_id\":4}]");
+    post_click(&bench, "111", "1.2.3.4", "USA");
+    post_click(&bench, "112", "1.2.3.4", "DEU");
+    post_click(&bench, "112", "2.2.3.4", "USA");
+    change(&bench, "DELETE", "/v1/filters/4");
+    stop_node(&bench);
+    struct audit_result result = audit_stopped(&bench);
+    assert_int_equal(result.differences, 0);
+    assert_int_equal(result.filters, 3);
+    /* A store that took the same clicks for those of another user: by country all agrees. */
+    begin(&other);
+    open_node(&other);
+    post_filters(&other, "[{\"filter_id\":1,\"user_id\":\"!111\"},{\"filter_id\":2,\"region\":\"USA\"},"
+                         "{\"filter_id\":3,\"ip\":\"1.0.0.0/8\",\"user_id\":\"111\"},{\"filter_id\":4}]");
+    post_click(&other, "111", "2.2.3.4", "USA");
+    post_click(&other, "112", "1.2.3.4", "DEU");
+    post_click(&other, "112", "1.2.3.4", "USA");
+    change(&other, "DELETE", "/v1/filters/4");
+    stop_node(&other);
+    other.seam.kv = bench.seam.kv;
+    result = audit_stopped(&other);
+    assert_int_equal(result.differences, 1);
+    assert_string_equal(result.first_difference, "ad ad0, filter 3: store 1, journal 0");
+    end(&other);
+    end(&bench);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_filter_that_was_answered_counts_and_stands_after_a_crash),
+        cmocka_unit_test(an_array_with_one_bad_row_creates_nothing),
+        cmocka_unit_test(bounds_on_filters_and_atoms_refuse_all_of_a_request),
+        cmocka_unit_test(filters_stand_from_the_first_moment_after_a_stop_in_order),
+        cmocka_unit_test(configured_filters_stand_when_the_node_serves_and_are_written_once),
+        cmocka_unit_test(a_recalculated_atom_stays_so_without_its_filter_and_without_the_store),
+        cmocka_unit_test(the_audit_compares_what_each_filter_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
