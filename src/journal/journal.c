@@ -47,6 +47,10 @@ struct journal_uuid journal_uuid(const struct journal *journal) {
     return uuid;
 }
 
+const struct filters *journal_filters(const struct journal *journal) {
+    return journal->filters->filters;
+}
+
 struct journal_offset journal_end(const struct journal *journal, uint32_t partition) {
     CHECK(partition < journal->log.partition_count);
     return durable_state(journal)->partitions[partition].next;

@@ -114,6 +114,8 @@ void journal_destroy(struct journal *journal);
 const struct rules *journal_rules(const struct journal *journal);
 const struct identity_key *journal_identity_key(const struct journal *journal);
 struct journal_uuid journal_uuid(const struct journal *journal);
+/* What the filter records replayed, then committed, so far add up to. Changes with the next of either. */
+const struct filters *journal_filters(const struct journal *journal);
 /* The offset that the partition's next record will take: the durable end, known from journal_open on. So are watermark and
  * totals: they never depend on how far the replay is. */
 struct journal_offset journal_end(const struct journal *journal, uint32_t partition);

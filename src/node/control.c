@@ -196,7 +196,7 @@ void node_control_abort(struct node *node, struct control *control) {
 /* --- the journal's step --- */
 
 static bool bounds_hold(const struct node *node, const struct filter_change *changes, size_t count, struct reply *reply) {
-    const struct filters *filters = node->journal_filters;
+    const struct filters *filters = journal_filters(node->journal);
     uint64_t standing = filters_standing(filters), atoms = atoms_live(filters_atoms(filters)),
              ranked = filters_ranked(filters);
     for (size_t i = 0; i < count; i++) {
@@ -240,7 +240,7 @@ static bool check_changes(const struct node *node, struct filter_change *changes
     *left = 0;
     for (size_t i = 0; i < count; i++) {
         enum filters_verdict verdict =
-            filters_check(node->journal_filters, changes[i].action, changes[i].id, changes[i].filter);
+            filters_check(journal_filters(node->journal), changes[i].action, changes[i].id, changes[i].filter);
         if (verdict == FILTERS_OK) changes[(*left)++] = changes[i];
         if (verdict == FILTERS_OK || verdict == FILTERS_SAME) continue;
         refuse_change(reply, verdict, changes[i].action, changes[i].id);
@@ -251,8 +251,7 @@ static bool check_changes(const struct node *node, struct filter_change *changes
 
 void node_note_filters(struct node *node, struct journal_record *record) {
     if (record->sub_block_count == 0 || record->sub_blocks[0].kind != SUB_BLOCK_FILTERS) return;
-    const struct sub_block *block = &record->sub_blocks[0];
-    for (uint32_t i = 0; i < block->count; i++) filters_apply(node->journal_filters, &block->filter_records[i]);
+    atomic_store(&node->journal_filters_bytes, filters_memory_bytes(journal_filters(node->journal)));
     pthread_mutex_lock(&node->mail_lock);
     if (node->filter_mail_count == node->filter_mail_capacity) {
         node->filter_mail_capacity = node->filter_mail_capacity * 2 + 16;
@@ -306,7 +305,7 @@ bool node_commit_control(struct node *node) {
     if (left > 0) status = commit_changes(node, changes, left, &failure);
     free(changes);
     control->changed = left;
-    control->number = filters_number(node->journal_filters);
+    control->number = filters_number(journal_filters(node->journal));
     if (status == STATUS_OK)
         push_unless_failed(node, &node->control_waiting, control);
     else
@@ -418,5 +417,4 @@ void node_control_fini(struct node *node) {
     CHECK(node->control_queue == NULL && node->control_waiting == NULL);
     for (size_t i = 0; i < node->filter_mail_count; i++) journal_record_release(node->filter_mail[i]);
     free(node->filter_mail);
-    if (node->journal_filters != NULL) filters_destroy(node->journal_filters);
 }

@@ -89,7 +89,6 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
     CHECK(pthread_rwlock_init(&node->view_lock, &attributes) == 0);
     pthread_rwlockattr_destroy(&attributes);
     node->opened_at = node->published_at = node->flushed_at = clock_mono(&seam->clock);
-    node->journal_filters = filters_create();
     node_live_init(node);
     node_recalculation_init(node);
     uint64_t seed;

@@ -84,7 +84,7 @@ struct node {
     atomic_ullong commits[QUERY_COMMIT_BUCKETS], commits_ns; /* how long they took */
     atomic_ullong slow_commits, slowest_commit_ns;           /* the slowest of those since it was asked for */
 
-    struct filters *journal_filters; /* the journal step's: what the log's filter records add up to */
+    atomic_ullong journal_filters_bytes;
 
     pthread_mutex_t mail_lock;                       /* guards what follows, and the inboxes */
     struct control *control_queue, *control_waiting; /* to be committed; to be seen in the view */

@@ -173,6 +173,7 @@ static void gather_rest(struct node *node, struct query_status *status) {
     status->waits_for = node_refuses(node);
     status->ads = ads_count(node->ads);
     status->filters_max = node->options.filters_max;
+    status->filters_journal_bytes = atomic_load(&node->journal_filters_bytes);
     status->atoms_max = node->options.atoms_max;
     status->ads_bytes = ads_memory_bytes(node->ads);
     status->checkpoints = atomic_load(&node->checkpoints);

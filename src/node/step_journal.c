@@ -23,7 +23,7 @@ void node_note_durable(struct node *node, const struct journal_record *record) {
 static bool view_has_all(struct node *node) {
     bool all = node_inboxes_empty(node);
     pthread_rwlock_rdlock(&node->view_lock);
-    all = all && filters_number(view_filters(node->view)) == filters_number(node->journal_filters);
+    all = all && filters_number(view_filters(node->view)) == filters_number(journal_filters(node->journal));
     for (uint32_t p = 0; all && p < node->partition_count; p++)
         all = view_partition(node->view, p)->offset.at == journal_end(node->journal, p).at;
     pthread_rwlock_unlock(&node->view_lock);
@@ -65,10 +65,10 @@ static bool replay(struct node *node) {
             node_note_durable(node, record);
         }
     } else {
-        uint32_t filters = filters_number(node->journal_filters);
+        uint32_t filters = filters_number(journal_filters(node->journal));
         status = node_commit_configured_filters(node, &failure);
         /* What it wrote has to be in the view first; then it finds nothing left to write. */
-        if (status == STATUS_OK && filters_number(node->journal_filters) == filters) {
+        if (status == STATUS_OK && filters_number(journal_filters(node->journal)) == filters) {
             node_begin_serving(node);
             return true;
         }

@@ -250,6 +250,8 @@ static const struct metric metrics[] = {
      AT(atoms)},
     {"tally_atoms_max", "gauge", "", "Bound of their number.", AT(status.atoms_max)},
     {"tally_filters_bytes", "gauge", "", "Memory of filters and atoms for questions.", AT(usage.filters_bytes)},
+    {"tally_filters_journal_bytes", "gauge", "", "Memory of the filters that the journal's writer checks changes against.",
+     AT(status.filters_journal_bytes)},
     {"tally_filters_aggregators_bytes", "gauge", "", "Memory of the atoms that clicks are matched against.",
      AT(status.filters_aggregators_bytes)},
     {"tally_cells_bytes", "gauge", "", "Memory of counters that are not yet in the store.", AT(usage.cells_bytes)},

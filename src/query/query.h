@@ -43,6 +43,7 @@ struct query_status {
     } stage_cpu[16];
     uint64_t ads, ads_bytes;
     uint64_t filters_max, atoms_max;    /* bounds by configuration */
+    uint64_t filters_journal_bytes;     /* of the writer's own account of them */
     uint64_t filters_aggregators_bytes; /* of the atoms that the partitions match clicks against */
     struct filter_progress recalculation;
     uint64_t checkpoints, requests, queries;

@@ -92,6 +92,7 @@ static void append_filters(struct buffer *out, const struct figures *figures) {
     append_member(out, "atoms", figures->atoms);
     append_member(out, "atoms_max", figures->status.atoms_max);
     append_member(out, "bytes", usage->filters_bytes);
+    append_member(out, "bytes_journal", figures->status.filters_journal_bytes);
     append_member(out, "bytes_aggregators", figures->status.filters_aggregators_bytes);
     buffer_printf(out, "},\"slices\":{\"bytes\":%" PRIu64, usage->slices_bytes);
     append_member(out, "bytes_max", usage->slices_bytes_max);

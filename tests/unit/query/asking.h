@@ -186,6 +186,7 @@ static struct asking *asking_create(void) {
         .ads = 3,
         .filters_max = 1000,
         .atoms_max = 2000,
+        .filters_journal_bytes = 85,
         .filters_aggregators_bytes = 80,
         .uptime_seconds = 12.5,
         .refused = {{"clock", 2}, {"dedup_memory", 0}},

@@ -58,8 +58,10 @@ static void what_is_noted_is_of_one_ranking_and_one_count_of_changes(void **stat
     assert_false(published_is_current(published, &some_key, 10, NULL));
     assert_false(published_is_current(published, &shorter, 9, NULL));
     assert_false(published_is_current(published, &later, 9, NULL));
-    published_note(published, &some_key, 8, false); /* a reader's of a moment ago */
-    assert_true(published_is_current(published, &some_key, 9, NULL));
+    published_note(published, &some_key, 11, false);
+    assert_false(published_is_current(published, &some_key, 9, NULL));
+    assert_true(published_is_current(published, &some_key, 11, &final) && !final);
+    published_note(published, &some_key, 9, true);
     uint64_t bytes = published_bytes(published);
     published_retain(published, &(uint32_t){7}, 1);
     assert_true(published_is_current(published, &some_key, 9, NULL));
