@@ -120,9 +120,7 @@ void published_note(struct published *published, const struct ranking_key *key, 
     if (slot != NULL) { /* none is free: a filter that was deleted a moment ago still has one; this will be noted later */
         if (slot->marks == NULL) slot->marks = memory_allocate_zeroed(PUBLISHED_WINDOWS * MARKS, sizeof *slot->marks);
         slot->filter_id = key->filter_id;
-        struct mark *mark = mark_of(slot, key);
-        bool older = mark->used && mark->minute == key->minute.index && mark->changes > changes;
-        if (!older) *mark = (struct mark){key->minute.index, true, final, changes};
+        *mark_of(slot, key) = (struct mark){key->minute.index, true, final, changes};
     }
     pthread_mutex_unlock(&published->lock);
 }

@@ -1,4 +1,5 @@
 /* view_published.c: the rankings that are kept (view/published.h): made, amended, and used for answers. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -147,7 +148,12 @@ static enum status keep_ranking(struct view *view, struct ranking_offer *made, s
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
     bool same = status == STATUS_OK && ranking_equal(&kept, ranking);
     if (status == STATUS_OK && !same) {
-        if (kept.version > ranking->version) return STATUS_OK;        /* made from an older view than what is kept */
+        /* Offers are taken before anything newer is made, and the view has all that the journal holds. */
+        if (kept.version > ranking->version)
+            return failure_set(failure, STATUS_CORRUPT,
+                               "the store has a ranking of version %" PRIu64 ", but the journal makes only %" PRIu64
+                               ": it is of another journal, or the disk lost what was synced; remove store/",
+                               kept.version, ranking->version);
         CHECK(!kept.final || kept.from.index != ranking->from.index); /* I7: sealed counts never change */
         ranking->amended = kept.amended + 1;
     }
