@@ -35,7 +35,8 @@ static enum status open_all(struct audit *audit, const char *path, struct failur
     status = store_open(&audit->kv, journal_uuid(audit->journal).at, partition_count, &audit->store, failure);
     if (status != STATUS_OK) return status;
     audit->ads = ads_create(0);
-    struct view_bounds bounds = {.window_memory_bytes = 1 << 20, .slices_memory_bytes = 1 << 20};
+    struct view_bounds bounds = {
+        .window_memory_bytes = 1 << 20, .slices_memory_bytes = 1 << 20, .ranking_cells_max = UINT64_MAX};
     audit->view = view_create(audit->store, &audit->kv, audit->ads, partition_count, &bounds);
     return view_load(audit->view, failure);
 }

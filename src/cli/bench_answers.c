@@ -10,7 +10,7 @@
 enum {
     RECENT_MINUTES = 25 * 60,
     WINDOW_MINUTES_MAX = 24 * 60,
-    TOP_CHECKED = 50, /* of a ranking; ads that are not among the MADE_ADS most clicked are taken as they are said */
+    TOP_CHECKED = 50, /* of a ranking; ads whose counts were not kept are taken as they are said */
 };
 
 int64_t answers_window(struct random_sequence *sequence) {
@@ -34,6 +34,18 @@ void answers_ranking_path(struct buffer *path, struct span span, unsigned count)
     if (count > 0) buffer_printf(path, "&count=%u", count);
 }
 
+void answers_filter(struct buffer *path, uint32_t filter_id) {
+    if (filter_id > 0) buffer_printf(path, "&filter=%" PRIu32, filter_id);
+}
+
+static uint64_t made_ad(const void *made, uint32_t ad, int64_t from_minute, int64_t to_minute) {
+    return made_count(made, ad, from_minute, to_minute);
+}
+
+struct answers_expected answers_of_made(const struct made *made) {
+    return (struct answers_expected){.made = made, .count = made_ad, .ads = MADE_ADS};
+}
+
 static enum status ask_number(struct http_client *client, const struct buffer *path, const char *member, uint64_t *out,
                               struct failure *failure) {
     struct json *json;
@@ -47,11 +59,12 @@ static enum status ask_number(struct http_client *client, const struct buffer *p
     return status;
 }
 
-static enum status sum_series(struct http_client *client, uint32_t ad, struct span span, uint64_t *out,
+static enum status sum_series(struct http_client *client, uint32_t ad, uint32_t filter_id, struct span span, uint64_t *out,
                               struct failure *failure) {
     struct buffer path = {0};
     buffer_printf(&path, "/v1/ads/ad%07u/series?from=%" PRId64 "&to=%" PRId64 "&step=minute", ad, span.from * MINUTE_MS,
                   span.to * MINUTE_MS);
+    answers_filter(&path, filter_id);
     struct json *json;
     enum status status = api_get(client, buffer_view(&path), &json, NULL, failure);
     buffer_fini(&path);
@@ -68,15 +81,15 @@ static enum status sum_series(struct http_client *client, uint32_t ad, struct sp
     return STATUS_OK;
 }
 
-enum status answers_check_count(struct http_client *client, const struct made *made, struct random_sequence *sequence,
-                                struct failure *failure) {
-    uint32_t ad = 1 + (uint32_t)random_sequence_below(sequence, MADE_ADS);
-    struct span span = answers_span(sequence, answers_window(sequence));
-    uint64_t count = 0, sum = 0, wanted = made_count(made, ad, span.from, span.to);
+enum status answers_check_count(struct http_client *client, const struct answers_expected *expected, struct span span,
+                                struct random_sequence *sequence, struct failure *failure) {
+    uint32_t ad = 1 + (uint32_t)random_sequence_below(sequence, expected->ads);
+    uint64_t count = 0, sum = 0, wanted = expected->count(expected->made, ad, span.from, span.to);
     struct buffer path = {0};
     answers_count_path(&path, ad, span);
+    answers_filter(&path, expected->filter_id);
     enum status status = ask_number(client, &path, "count", &count, failure);
-    if (status == STATUS_OK) status = sum_series(client, ad, span, &sum, failure);
+    if (status == STATUS_OK) status = sum_series(client, ad, expected->filter_id, span, &sum, failure);
     if (status == STATUS_OK && (count != sum || count != wanted)) {
         status = failure_set(failure, STATUS_CORRUPT,
                              "%.*s: the count is %" PRIu64 ", the sum of the series %" PRIu64 ", made were %" PRIu64,
@@ -90,11 +103,11 @@ static int64_t ad_number(const char *ad_id) {
     return ad_id != NULL && ad_id[0] == 'a' && ad_id[1] == 'd' ? strtoll(ad_id + 2, NULL, 10) : -1;
 }
 
-enum status answers_check_ranking(struct http_client *client, const struct made *made, struct random_sequence *sequence,
+enum status answers_check_ranking(struct http_client *client, const struct answers_expected *expected, struct span span,
                                   struct failure *failure) {
-    struct span span = answers_span(sequence, answers_window(sequence));
     struct buffer path = {0};
     answers_ranking_path(&path, span, TOP_CHECKED);
+    answers_filter(&path, expected->filter_id);
     struct json *json;
     enum status status = api_get(client, buffer_view(&path), &json, NULL, failure);
     size_t count = status == STATUS_OK ? json_count(json, "ads") : 0;
@@ -106,8 +119,8 @@ enum status answers_check_ranking(struct http_client *client, const struct made 
         int64_t ad = ad_number(json_text(json, member));
         snprintf(member, sizeof member, "ads/%zu/count", i);
         bool there = json_u64(json, member, &said);
-        bool known = ad >= 1 && ad <= MADE_ADS;
-        uint64_t wanted = known ? made_count(made, (uint32_t)ad, span.from, span.to) : said;
+        bool known = ad >= 1 && ad <= expected->ads;
+        uint64_t wanted = known ? expected->count(expected->made, (uint32_t)ad, span.from, span.to) : said;
         if (!there || said != wanted || said > above) {
             status = failure_set(failure, STATUS_CORRUPT,
                                  "%.*s: ad %" PRId64 " at rank %zu has %" PRIu64 " clicks, made were %" PRIu64,

@@ -25,7 +25,10 @@ static const struct scenario scenarios[] = {
     {"restart", "SIGKILL with nothing in a checkpoint, until ready", 10000000, 0, true, bench_restart},
     {"singles", "one click a request, 512 connections, durable and exact", 1000000, 0, true, bench_singles},
     {"sink", "a file sent to a server that only counts lines", 5000000, 0, true, bench_sink},
+    {"filters", "batches with 10,000 filters standing, against none", 6000000, 0, true, bench_filters},
     {"queries", "questions over a day of history, under load", 86000000, 30, false, bench_queries},
+    {"filtered_queries", "questions by filters over a day of history, under load", 86000000, 30, false,
+     bench_filtered_queries},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
@@ -140,9 +143,10 @@ static enum status run_all(const char *wanted, const struct bench_options *optio
 
 int verb_bench(int argc, char **argv) {
     static const char *const formats[] = {"text", "json", NULL};
-    static const char *const names[] = {"all", "batches", "freshness", "restart", "singles", "sink", "queries", NULL};
+    static const char *const names[] = {"all",  "batches", "freshness", "restart",          "singles",
+                                        "sink", "filters", "queries",   "filtered_queries", NULL};
     struct config config;
-    struct bench_options options = {.batch_lines = 1000, .connections = 4, .rate = 100000, .questions = 1000};
+    struct bench_options options = {.batch_lines = 1000, .connections = 4, .rate = 100000, .questions = 1000, .rankings = 5};
     uint64_t runs = 3;
     const char *scenario = "batches", *format = "text";
     child_flags_collect(&options.flags, CONFIG_FOR_BENCH, argc, argv);
@@ -150,7 +154,7 @@ int verb_bench(int argc, char **argv) {
         {.name = "scenario", .argument = "NAME", .help = "what to measure", .to_text = &scenario, .choices = names},
         {.name = "clicks",
          .argument = "N",
-         .help = "clicks in a run; without it 5 million, for restart 10 million, for queries 86 million",
+         .help = "clicks in a run; without it 5 million, for restart 10, for each pass of filters 6, for queries 86",
          .to_count = &options.clicks,
          .max = 1000000000},
         {.name = "runs",
@@ -173,7 +177,7 @@ int verb_bench(int argc, char **argv) {
          .max = 256},
         {.name = "rate",
          .argument = "N",
-         .help = "clicks a second that come in, for freshness and queries",
+         .help = "clicks a second that come in, for freshness and queries; by their stamps, for filters",
          .to_count = &options.rate,
          .min = 1,
          .max = 10000000},
@@ -182,6 +186,11 @@ int verb_bench(int argc, char **argv) {
          .help = "questions a second, for queries",
          .to_count = &options.questions,
          .min = 1,
+         .max = 100000},
+        {.name = "rankings",
+         .argument = "N",
+         .help = "rankings a second among them, for filtered_queries; no more than --questions are asked",
+         .to_count = &options.rankings,
          .max = 100000},
         {.name = "seconds",
          .argument = "N",
@@ -204,14 +213,14 @@ int verb_bench(int argc, char **argv) {
         .config = &config,
         .notes =
             "Scenarios: batches (clicks a second, cost of a click), freshness (acknowledged to visible), restart (after\n"
-            "SIGKILL), singles (one click a request), sink (the sender alone); all of these; and by its own name queries "
-            "(questions over 24 h of history,\n"
-            "under load; needs 14 GB of memory at full size). Data goes to a temporary directory under $TMPDIR or /var/tmp; "
-            "give it a real disk. A wrong\n"
-            "count is a failure: exit code 3.\n"};
+            "SIGKILL), singles (one click a request), sink (the sender alone), filters (what 10,000 filters cost); all of\n"
+            "these; and by their own names queries and filtered_queries (questions over 24 h of history, under load; each\n"
+            "needs 14 GB of memory at full size). Data goes to a temporary directory under $TMPDIR or /var/tmp; give it a\n"
+            "real disk. A wrong count is a failure: exit code 3.\n"};
     int exit_code = cli_parse(&usage, &argc, argv);
     if (exit_code != CLI_CONTINUE) return exit_code;
     struct failure failure = {0};
+    if (options.rankings > options.questions) options.rankings = options.questions;
     if (temp_directory_make("bench", "/var/tmp", options.directory, &failure) != STATUS_OK) return cli_fail(&failure);
     enum status status = run_all(scenario, &options, (unsigned)runs, strcmp(format, "json") == 0, &failure);
     temp_directory_remove(options.directory);

@@ -1,4 +1,4 @@
-/* Scenario batches, and what it shares with restart: a file of clicks, pushed as fast as the server takes it. */
+/* Scenario batches, and what it shares with others: a file of clicks, pushed as fast as the server takes it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,27 +23,40 @@ enum {
 
 /* --- shared --- */
 
-enum status bench_make_file(const struct bench_options *options, unsigned run, char path[BENCH_PATH_BYTES],
-                            struct workload_totals *made, struct failure *failure) {
+static struct wall_time stamp(const struct bench_making *making) {
+    if (making->rate == 0) return timing_wall();
+    double seconds = (double)workload_totals(making->workload).lines / (double)making->rate;
+    return (struct wall_time){making->begin.ms + (int64_t)(seconds * SECOND_MS)};
+}
+
+enum status bench_make_next_file(const struct bench_options *options, const struct bench_making *making,
+                                 char path[BENCH_PATH_BYTES], struct failure *failure) {
     snprintf(path, BENCH_PATH_BYTES, "%s/clicks.ndjson", options->directory);
     FILE *file = fopen(path, "we");
     if (file == NULL) return failure_set(failure, STATUS_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
-    struct workload_options making = workload_defaults();
-    making.seed = run + 1;
-    struct workload *workload = workload_create(&making);
     struct buffer out = {0};
-    for (uint64_t i = 0; i < options->clicks; i++) {
-        workload_next_json(workload, timing_wall(), &out);
-        if (out.len < WRITE_BYTES && i + 1 < options->clicks) continue;
+    for (uint64_t i = 0; i < making->lines; i++) {
+        workload_next_json(making->workload, stamp(making), &out);
+        if (making->made_line != NULL) making->made_line(making->self, workload_last(making->workload));
+        if (out.len < WRITE_BYTES && i + 1 < making->lines) continue;
         fwrite(out.at, 1, out.len, file);
         buffer_clear(&out);
     }
-    *made = workload_totals(workload);
-    workload_destroy(workload);
     buffer_fini(&out);
     bool written = !ferror(file);
     written &= fclose(file) == 0;
     return written ? STATUS_OK : failure_set(failure, STATUS_IO_ERROR, "cannot write %s: %s", path, strerror(errno));
+}
+
+enum status bench_make_file(const struct bench_options *options, unsigned run, char path[BENCH_PATH_BYTES],
+                            struct workload_totals *made, struct failure *failure) {
+    struct workload_options workload = workload_defaults();
+    workload.seed = run + 1;
+    struct bench_making making = {.workload = workload_create(&workload), .lines = options->clicks};
+    enum status status = bench_make_next_file(options, &making, path, failure);
+    *made = workload_totals(making.workload);
+    workload_destroy(making.workload);
+    return status;
 }
 
 static void data_path(const struct bench_options *options, char path[BENCH_PATH_BYTES]) {
@@ -119,6 +132,19 @@ enum status bench_check_exact(const struct workload_totals *made, const struct s
                        totals->conflict, totals->too_late, totals->invalid, totals->pending);
 }
 
+/* A retried batch is counted once more by the server, as duplicates: then the generator's numbers are not the server's. */
+enum status bench_check_sent(const struct bench_sending *sending, const struct workload_totals *made,
+                             const struct server_totals *totals, struct failure *failure) {
+    if (sending->retries == 0) return bench_check_exact(made, totals, failure);
+    uint64_t counted = made->lines - made->duplicates;
+    if (totals->counted == counted && totals_conserved(totals) && totals->conflict == 0 && totals->too_late == 0) {
+        return STATUS_OK;
+    }
+    return failure_set(failure, STATUS_CORRUPT,
+                       "the counts are wrong: %" PRIu64 " different clicks were made, %" PRIu64 " counted", counted,
+                       totals->counted);
+}
+
 static int compare_times(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
@@ -132,19 +158,6 @@ double bench_percentile_ms(uint64_t *times_us, size_t count, double share) {
 }
 
 /* --- the scenario --- */
-
-/* A retried batch is counted once more by the server, as duplicates: then the generator's numbers are not the server's. */
-static enum status check(const struct bench_sending *sending, const struct workload_totals *made,
-                         const struct server_totals *totals, struct failure *failure) {
-    if (sending->retries == 0) return bench_check_exact(made, totals, failure);
-    uint64_t counted = made->lines - made->duplicates;
-    if (totals->counted == counted && totals_conserved(totals) && totals->conflict == 0 && totals->too_late == 0) {
-        return STATUS_OK;
-    }
-    return failure_set(failure, STATUS_CORRUPT,
-                       "the counts are wrong: %" PRIu64 " different clicks were made, %" PRIu64 " counted", counted,
-                       totals->counted);
-}
 
 static void add_figures(const struct bench_sending *sending, const double cpu_seconds[2], double settle_seconds,
                         const struct stage_costs stages[2], uint64_t peak_bytes, struct bench_figures *figures) {
@@ -179,7 +192,7 @@ static enum status measure(const struct bench_options *options, struct server_ch
     double settle_seconds = (double)(timing_now_ns() - answered_ns) / 1e9;
     cpu_seconds[1] = server_child_cpu_seconds(child);
     if (status == STATUS_OK) status = stage_costs_ask(client, &stages[1], failure);
-    if (status == STATUS_OK) status = check(sending, made, &totals, failure);
+    if (status == STATUS_OK) status = bench_check_sent(sending, made, &totals, failure);
     if (status == STATUS_OK) {
         add_figures(sending, cpu_seconds, settle_seconds, stages, server_child_peak_bytes(child), figures);
     }

@@ -63,6 +63,9 @@ struct workload *workload_create(const struct workload_options *options) {
     CHECK(options->users >= 1 && options->users <= 99999999);
     CHECK(options->duplicates_per_mille + options->late_per_mille <= 1000);
     CHECK(options->delay_ms_max >= 0 && options->late_ms_max >= 0);
+    const struct workload_pool *pool = options->pool;
+    CHECK(pool == NULL || pool->user_per_mille == 0 || pool->user_count > 0);
+    CHECK(pool == NULL || pool->address_per_mille == 0 || pool->address_count > 0);
     struct workload *workload = memory_allocate_zeroed(1, sizeof *workload);
     workload->options = *options;
     workload->sequence.state = options->seed;
@@ -84,6 +87,11 @@ struct workload_click workload_last(const struct workload *workload) {
     return workload->last;
 }
 
+const char *workload_country_code(uint8_t country) {
+    CHECK(country < WORKLOAD_COUNTRIES);
+    return country_codes[country];
+}
+
 /* --- what a click is --- */
 
 /* Home address and country follow from the user, but for the last octet: a user has four addresses there. */
@@ -96,6 +104,20 @@ static void place_user(const struct workload *workload, struct made_click *click
     click->octets[2] = (uint8_t)(mixed >> 40);
     click->octets[3] = (uint8_t)((mixed >> 32 & 0xFC) | (visit & 3));
     click->country = workload->country_of[mixed >> 16 & 1023];
+}
+
+/* Nothing is drawn without a pool: the default stream stays what it is. A pool's user clicks from home, a pool's address has
+ * whichever user. */
+static void draw_from_pool(struct workload *workload, struct made_click *click, uint32_t visit) {
+    const struct workload_pool *pool = workload->options.pool;
+    struct random_sequence *sequence = &workload->sequence;
+    if (random_sequence_below(sequence, 1000) < pool->user_per_mille) {
+        click->user = pool->users[random_sequence_below(sequence, pool->user_count)];
+        place_user(workload, click, visit);
+    }
+    if (random_sequence_below(sequence, 1000) < pool->address_per_mille) {
+        memcpy(click->octets, pool->addresses[random_sequence_below(sequence, pool->address_count)], sizeof click->octets);
+    }
 }
 
 static struct made_click choose_click(struct workload *workload, struct wall_time now) {
@@ -116,6 +138,7 @@ static struct made_click choose_click(struct workload *workload, struct wall_tim
     uint64_t who = random_sequence_next(sequence);
     click.user = (uint32_t)(((who >> 32) * options->users) >> 32);
     place_user(workload, &click, (uint32_t)who);
+    if (options->pool != NULL) draw_from_pool(workload, &click, (uint32_t)who);
     int64_t before_ms_max = late ? options->late_ms_max : options->delay_ms_max;
     click.time_ms = now.ms - (int64_t)random_sequence_below(sequence, (uint64_t)before_ms_max + 1);
     click.id_high = random_sequence_next(sequence);
@@ -129,8 +152,12 @@ static struct made_click choose_click(struct workload *workload, struct wall_tim
 static struct made_click next_click(struct workload *workload, struct wall_time now) {
     uint64_t duplicates = workload->totals.duplicates;
     struct made_click click = choose_click(workload, now);
-    workload->last = (struct workload_click){
-        .ad = click.ad, .time_ms = click.time_ms, .duplicate = workload->totals.duplicates > duplicates};
+    workload->last = (struct workload_click){.ad = click.ad,
+                                             .user = click.user,
+                                             .time_ms = click.time_ms,
+                                             .country = click.country,
+                                             .duplicate = workload->totals.duplicates > duplicates};
+    memcpy(workload->last.octets, click.octets, sizeof click.octets);
     return click;
 }
 

@@ -16,14 +16,24 @@ enum {
     WORKLOAD_LINE_BYTES = 256, /* no line is longer, its line end included */
 };
 
+/* Users and addresses that filters name (filters_workload.h makes it): a share of the clicks is theirs. Borrowed. */
+struct workload_pool {
+    const uint32_t *users; /* below the workload's own number of users */
+    size_t user_count;
+    const uint8_t (*addresses)[4];
+    size_t address_count;
+    uint32_t user_per_mille, address_per_mille; /* of the lines that are no duplicates; each drawn by itself */
+};
+
 struct workload_options {
     uint64_t seed;
     uint32_t ads;                  /* 1 to 99,999,999 */
     uint32_t users;                /* 1 to 99,999,999 */
     uint32_t duplicates_per_mille; /* of all lines; together with late at most 1000 */
     uint32_t late_per_mille;
-    int64_t delay_ms_max; /* an ordinary click is stamped up to this long before now, uniformly */
-    int64_t late_ms_max;  /* a late one up to this long */
+    int64_t delay_ms_max;             /* an ordinary click is stamped up to this long before now, uniformly */
+    int64_t late_ms_max;              /* a late one up to this long */
+    const struct workload_pool *pool; /* NULL: none, and the stream is the same as without pools; outlives the workload */
 };
 
 /* 2 M ads, 4 M users, 2% duplicates, 1% late by up to an hour, seed 1. */
@@ -48,7 +58,12 @@ struct workload_totals workload_totals(const struct workload *workload);
 /* What the line made last says, for whoever wants to count by himself what a server must count. */
 struct workload_click {
     uint32_t ad;
+    uint32_t user;
     int64_t time_ms;
-    bool duplicate; /* the same line was made before */
+    uint8_t octets[4];
+    uint8_t country; /* for workload_country_code */
+    bool duplicate;  /* the same line was made before */
 };
 struct workload_click workload_last(const struct workload *workload);
+/* Three upper-case letters and a NUL; `country` below WORKLOAD_COUNTRIES, the most frequent first. */
+const char *workload_country_code(uint8_t country);
