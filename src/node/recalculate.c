@@ -33,7 +33,7 @@ static void end_run(struct recalculation *recalculation) {
     recalculation->atoms = NULL;
     recalculation->atom_count = 0;
     recalculation->run = recalculation->filter_id = 0;
-    recalculation->marked = false;
+    recalculation->marked = recalculation->ads_stored = false;
 }
 
 void node_end_recalculation(struct node *node) {
@@ -121,6 +121,7 @@ static void combine(struct history_minute *minute) {
 }
 
 static void add_cell(struct recalculation *recalculation, const struct atom_increment *increment) {
+    CHECK(increment->ad < recalculation->ads); /* every partition has passed the filter's record, and so this click */
     struct history_minute *minute = get_minute(recalculation, increment->minute);
     if (minute->count == minute->capacity) {
         combine(minute); /* one ad with all the traffic needs no more room than its cells */
@@ -238,21 +239,34 @@ bool node_step_recalculate(struct node *node) {
     bool did = false;
     pthread_mutex_lock(&recalculation->lock);
     /* Again under the lock: once it is stopping, node_end_recalculation may have been here, and the journal may be gone. */
-    if (node_phase(node) == NODE_SERVING && !recalculation->marked) {
-        did = recalculation->run != 0 || begin_run(node);
+    if (node_phase(node) == NODE_SERVING && !recalculation->marked && (recalculation->run != 0 || begin_run(node))) {
+        did = recalculation->ads_stored;
         if (did) status = advance(node, &failure);
         note_progress(node);
-        if (recalculation->marked) node_wake(node, NODE_STAGE_REDUCE, 0);
+        if (!did || recalculation->marked) node_wake(node, NODE_STAGE_REDUCE, 0);
     }
     pthread_mutex_unlock(&recalculation->lock);
     if (status != STATUS_OK) node_fail(node, &failure);
     return did;
 }
 
-bool node_publish_recalculation(struct node *node) {
+/* The store's history names ads by number, and a number that is not in the store goes to another ad after a crash. */
+static enum status store_ads(struct node *node, struct failure *failure) {
     struct recalculation *recalculation = node->recalculation;
+    recalculation->ads = ads_count(node->ads);
+    enum status status = view_store_ads(node->view, failure);
+    recalculation->ads_stored = status == STATUS_OK;
+    if (status == STATUS_OK) node_wake(node, NODE_STAGE_RECALCULATE, 0);
+    return status;
+}
+
+bool node_serve_recalculation(struct node *node) {
+    struct recalculation *recalculation = node->recalculation;
+    struct failure failure = {0};
+    enum status status = STATUS_OK;
     pthread_mutex_lock(&recalculation->lock);
-    bool marked = recalculation->marked;
+    bool marked = recalculation->marked, begins = recalculation->run != 0 && !recalculation->ads_stored;
+    if (begins) status = store_ads(node, &failure);
     if (marked) {
         node_lock_view_for_writing(node);
         view_backfilled(node->view, recalculation->run, recalculation->atoms, recalculation->atom_count);
@@ -261,5 +275,6 @@ bool node_publish_recalculation(struct node *node) {
         note_progress(node);
     }
     pthread_mutex_unlock(&recalculation->lock);
-    return marked;
+    if (status != STATUS_OK) node_fail(node, &failure);
+    return marked || begins;
 }

@@ -20,6 +20,8 @@ struct recalculation {
     pthread_mutex_t lock; /* between the recalculation's step, and the reducer, the end and whoever asks */
     uint32_t run;         /* the number of the filter's record; 0: idle */
     uint32_t filter_id;
+    bool ads_stored; /* by the reducer: the ads of all clicks that are counted have lasting numbers */
+    uint32_t ads;    /* so many */
     bool marked;
     uint32_t *atoms; /* to be made visible together */
     size_t atom_count;
@@ -39,7 +41,8 @@ struct recalculation {
 
 void node_recalculation_init(struct node *node);
 void node_recalculation_fini(struct node *node);
-/* The reducer's: makes what is marked visible. True when there was something. */
-bool node_publish_recalculation(struct node *node);
+/* The reducer's: stores the ads when a run begins, makes what is marked visible when it ends. True when there was
+ * something. */
+bool node_serve_recalculation(struct node *node);
 /* Before the journal goes: nothing of it is read any more. */
 void node_end_recalculation(struct node *node);

@@ -184,7 +184,7 @@ bool node_step_reduce(struct node *node) {
         since_ms >= PUBLISH_INTERVAL_MS || (little && since_ms >= PUBLISH_IDLE_INTERVAL_MS && node_inboxes_empty(node));
     did = (due && publish(node, now)) || did;
     did = node_answer_controls(node) || did;
-    did = node_publish_recalculation(node) || did;
+    did = node_serve_recalculation(node) || did;
     did = fill(node) || did;
     if (phase == NODE_SERVING) did = keep_ranking(node, little && !due && node_inboxes_empty(node)) || did;
     for (uint32_t p = 0; p < node->partition_count; p++) {

@@ -20,7 +20,10 @@ struct oracle *oracle_create(void) {
 }
 
 void oracle_destroy(struct oracle *oracle) {
-    for (size_t i = 0; i < oracle->record_count; i++) free((void *)(uintptr_t)oracle->records[i].click.ad_id.at);
+    for (size_t i = 0; i < oracle->record_count; i++) {
+        free((void *)(uintptr_t)oracle->records[i].click.ad_id.at);
+        filter_destroy((struct filter *)(uintptr_t)oracle->records[i].filter_record.filter);
+    }
     free(oracle->records);
     free(oracle->cells);
     free(oracle);
@@ -48,6 +51,8 @@ void oracle_add(struct oracle *oracle, const struct oracle_record *record) {
         own_bytes(&added->click);
     else
         added->click = (struct click){0};
+    const struct filter *filter = record->kind == ORACLE_FILTER ? record->filter_record.filter : NULL;
+    added->filter_record.filter = filter == NULL ? NULL : filter_copy(filter);
 }
 
 static int compare_u64(uint64_t a, uint64_t b) {
@@ -158,24 +163,27 @@ static int by_cell(const void *left, const void *right) {
     return order;
 }
 
-static void count_cells(struct oracle *oracle) {
-    oracle->cells = memory_allocate(oracle->record_count * sizeof *oracle->cells);
-    size_t counted = 0;
+/* Of all counted clicks (`filter` NULL), or of those that the filter matches. */
+static struct oracle_cell *gather_cells(const struct oracle *oracle, const struct filter *filter, size_t *cell_count) {
+    struct oracle_cell *cells = memory_allocate(oracle->record_count * sizeof *cells);
+    size_t counted = 0, kept = 0;
     for (size_t i = 0; i < oracle->record_count; i++) {
         const struct oracle_record *record = &oracle->records[i];
+        const struct click *click = &record->click;
         if (record->kind != ORACLE_CLICK || record->verdict != VERDICT_COUNTED) continue;
-        struct minute minute = {(uint32_t)(record->click.time.ms / 60000)};
-        oracle->cells[counted++] = (struct oracle_cell){record->click.ad_id, minute, record->click.country, 1};
+        if (filter != NULL && !filter_matches(filter, click->country, &click->ip, click->user_id)) continue;
+        struct minute minute = {(uint32_t)(click->time.ms / 60000)};
+        cells[counted++] = (struct oracle_cell){click->ad_id, minute, click->country, 1};
     }
-    if (counted > 0) qsort(oracle->cells, counted, sizeof *oracle->cells, by_cell);
-    oracle->cell_count = 0;
+    if (counted > 0) qsort(cells, counted, sizeof *cells, by_cell);
     for (size_t i = 0; i < counted; i++) {
-        struct oracle_cell *last = oracle->cell_count > 0 ? &oracle->cells[oracle->cell_count - 1] : NULL;
-        if (last != NULL && by_cell(last, &oracle->cells[i]) == 0)
-            last->count++;
+        if (kept > 0 && by_cell(&cells[kept - 1], &cells[i]) == 0)
+            cells[kept - 1].count++;
         else
-            oracle->cells[oracle->cell_count++] = oracle->cells[i];
+            cells[kept++] = cells[i];
     }
+    *cell_count = kept;
+    return cells;
 }
 
 void oracle_count(struct oracle *oracle) {
@@ -198,7 +206,7 @@ void oracle_count(struct oracle *oracle) {
     }
     free(clicks);
     free(times);
-    count_cells(oracle);
+    oracle->cells = gather_cells(oracle, NULL, &oracle->cell_count);
 }
 
 const struct oracle_record *oracle_records(const struct oracle *oracle, size_t *count) {
@@ -209,4 +217,9 @@ const struct oracle_record *oracle_records(const struct oracle *oracle, size_t *
 const struct oracle_cell *oracle_cells(const struct oracle *oracle, size_t *count) {
     *count = oracle->cell_count;
     return oracle->cells;
+}
+
+struct oracle_cell *oracle_filter_cells(const struct oracle *oracle, const struct filter *filter, size_t *count) {
+    CHECK(filter != NULL);
+    return gather_cells(oracle, filter, count);
 }

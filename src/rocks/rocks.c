@@ -13,6 +13,8 @@ enum {
     INFO_LOG_FILES_MAX = 2,
     INFO_LOG_LEVEL_WARN = 2,
     TABLE_BLOCK_BYTES = 16 * 1024, /* one value of a full chunk fills about one of these */
+    METADATA_BLOCK_BYTES = 4096,
+    CACHE_SHARD_BITS = 4,
     WRITE_BUFFER_BYTES_MIN = 1024 * 1024,
 };
 
@@ -236,10 +238,20 @@ static void bound_memory(struct rocks *rocks, uint64_t cache_bytes) {
     rocksdb_options_set_write_buffer_size(rocks->options, write_bytes / 2);
     rocksdb_options_set_max_write_buffer_number(rocks->options, 2);
 
-    rocks->cache = rocksdb_cache_create_lru(read_bytes);
+    rocksdb_lru_cache_options_t *cache = rocksdb_lru_cache_options_create();
+    rocksdb_lru_cache_options_set_capacity(cache, read_bytes);
+    rocksdb_lru_cache_options_set_num_shard_bits(cache, CACHE_SHARD_BITS);
+    rocks->cache = rocksdb_cache_create_lru_opts(cache);
+    rocksdb_lru_cache_options_destroy(cache);
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, rocks->cache);
+    /* Index and filter of a file can be larger than a shard of the cache; whole, they would then be read and checked anew
+     * for every look-up. In parts of a block's size they stay. */
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_index_type(table, rocksdb_block_based_table_index_type_two_level_index_search);
+    rocksdb_block_based_options_set_partition_filters(table, 1);
+    rocksdb_block_based_options_set_metadata_block_size(table, METADATA_BLOCK_BYTES);
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
     rocksdb_block_based_options_set_block_size(table, TABLE_BLOCK_BYTES);
     rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10)); /* moved */
     rocksdb_options_set_block_based_table_factory(rocks->options, table);                             /* copied */

@@ -64,8 +64,8 @@ void cell_table_add(struct cell_table *table, uint64_t key, uint64_t count);
 uint64_t cell_table_count(const struct cell_table *table, uint64_t key);
 /* Over all countries. */
 uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad);
-/* Sorted by (ad, country); `out` has room for cell_count. */
-void cell_table_sorted(const struct cell_table *table, struct cell *out);
+/* Sorted by key, which is by (atom, ad, country); `out` has room for cell_count. */
+void cell_table_sorted(const struct cell_table *table, struct cell_slot *out);
 static inline uint64_t cell_table_bytes(const struct cell_table *table) {
     return table->slot_count * sizeof(struct cell_slot) + (table->shards != NULL ? CELL_SHARDS * sizeof *table->shards : 0) +
            table->country_capacity * sizeof(uint16_t);

@@ -153,7 +153,7 @@ static enum status rank_mixed(struct view *view, const struct selection *selecti
         for (uint32_t ad = 0; ad < sum.ad_count; ad++) sum.counts[ad] += middle[ad];
         rank_memo_give_counts(view->memo, middle, sum.ad_count);
     }
-    for (uint32_t ad = 0; ad < sum.ad_count; ad++) CHECK(sum.counts[ad] >= 0);
+    for (uint32_t ad = 0; status == STATUS_OK && ad < sum.ad_count; ad++) CHECK(sum.counts[ad] >= 0);
     if (status == STATUS_OK) select_64(top, (const uint64_t *)sum.counts, sum.ad_count);
     free(sum.counts);
     return status;

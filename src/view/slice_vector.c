@@ -5,44 +5,10 @@
 #include "base/check.h"
 
 enum {
-    RADIX_BITS = 11,
-    RADIX = 1 << RADIX_BITS,
-    INSERTION_MAX = 48, /* so few are sorted sooner than a radix pass has cleared its counters */
-    RUN_SHARE = 4,      /* a run that is not so many times as large as the one behind it is merged with it */
+    RUN_SHARE = 4, /* a run that is not so many times as large as the one behind it is merged with it */
 };
 
-/* --- sorting --- */
-
-static void insertion_sort(struct slice *items, uint32_t count) {
-    for (uint32_t i = 1; i < count; i++) {
-        struct slice item = items[i];
-        uint32_t at = i;
-        for (; at > 0 && items[at - 1].key > item.key; at--) items[at] = items[at - 1];
-        items[at] = item;
-    }
-}
-
-/* Least significant digit first, over the bits that vary only: keys of one kind leave many that do not. The result is in
- * `items`' place or in `scratch`'s. */
-static struct slice *sort_by_key(struct slice *items, struct slice *scratch, uint32_t count) {
-    if (count <= INSERTION_MAX) {
-        insertion_sort(items, count);
-        return items;
-    }
-    uint64_t varying = 0;
-    for (uint32_t i = 1; i < count; i++) varying |= items[i].key ^ items[0].key;
-    for (unsigned shift = 0; shift < 64 && varying >> shift != 0; shift += RADIX_BITS) {
-        shift += (unsigned)__builtin_ctzll(varying >> shift);
-        uint32_t begins[RADIX + 1] = {0};
-        for (uint32_t i = 0; i < count; i++) begins[((items[i].key >> shift) & (RADIX - 1)) + 1]++;
-        for (uint32_t digit = 0; digit < RADIX; digit++) begins[digit + 1] += begins[digit];
-        for (uint32_t i = 0; i < count; i++) scratch[begins[(items[i].key >> shift) & (RADIX - 1)]++] = items[i];
-        struct slice *swapped = items;
-        items = scratch;
-        scratch = swapped;
-    }
-    return items;
-}
+/* --- the base's items --- */
 
 /* I9: checked, though no machine counts that far. */
 static void add_checked(uint64_t *sum, uint64_t count) {
@@ -85,7 +51,7 @@ static uint8_t *encode(uint8_t *at, uint64_t gap, uint64_t count) {
 void slice_vector_init(struct slice_vector *vector, struct slice *items, struct slice *scratch, uint32_t count) {
     *vector = (struct slice_vector){0};
     if (count == 0) return;
-    const struct slice *sorted = items = sort_by_key(items, scratch, count);
+    const struct slice *sorted = items = slices_sorted(items, scratch, count);
     vector->entry_count = count = add_up_equal(items, count);
     vector->group_count = (count + SLICE_GROUP - 1) / SLICE_GROUP;
     vector->group_keys = memory_allocate(vector->group_count * sizeof *vector->group_keys);
@@ -148,7 +114,7 @@ static struct slice_run merge_runs(struct slice_run a, struct slice_run b) {
 void slice_vector_add_late(struct slice_vector *vector, struct slice *items, uint32_t count) {
     if (count == 0) return;
     struct slice_run run = {.slices = memory_allocate(count * sizeof *run.slices)};
-    struct slice *sorted = sort_by_key(items, run.slices, count);
+    struct slice *sorted = slices_sorted(items, run.slices, count);
     run.count = add_up_equal(sorted, count);
     if (sorted != run.slices) memcpy(run.slices, sorted, run.count * sizeof *sorted);
     run_trim(&run, count);

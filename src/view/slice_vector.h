@@ -13,17 +13,13 @@
 #pragma once
 
 #include "base/codec.h"
+#include "view/slice_sort.h"
 
 enum {
     SLICE_GROUP = 64, /* a look-up decodes at most this many entries */
     SLICE_ENTRY_BYTES_MAX = 1 + 8 + 1 + 8,
     SLICE_READ_AHEAD = 16, /* bytes behind the entries that decoding may touch */
     SLICE_RUNS_MAX = 17,   /* each holds over 4 times the entries of the next, all together fewer than 2^32 */
-};
-
-struct slice {
-    uint64_t key;
-    uint64_t count; /* never 0 */
 };
 
 /* Ascending, each key once. */

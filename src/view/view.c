@@ -269,18 +269,34 @@ bool view_minute_has_block(const struct partition_cells *partition, struct minut
 }
 
 static struct cell *sorted_cells(const struct minute_cells *minute) {
-    struct cell *cells = memory_allocate(minute->cells.cell_count * sizeof *cells);
-    cell_table_sorted(&minute->cells, cells);
+    size_t count = minute->cells.cell_count;
+    struct cell_slot *slots = memory_allocate(count * sizeof *slots);
+    struct cell *cells = memory_allocate(count * sizeof *cells);
+    cell_table_sorted(&minute->cells, slots);
+    for (size_t i = 0; i < count; i++)
+        cells[i] = (struct cell){cell_key_ad(slots[i].key), cell_key_country(slots[i].key), slots[i].count};
+    free(slots);
     return cells;
 }
 
-void view_put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count) {
+/* Up to `count`. */
+static void put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count) {
     uint32_t added = count - view->ads_stored;
     if (added == 0) return;
     struct bytes *ids = memory_allocate(added * sizeof *ids);
     for (uint32_t i = 0; i < added; i++) ids[i] = ads_id(view->ads, view->ads_stored + i);
     store_put_ads(view->store, batch, view->ads_stored, ids, added);
     free(ids);
+}
+
+enum status view_store_ads(struct view *view, struct failure *failure) {
+    struct kv_batch batch = {0};
+    uint32_t count = ads_count(view->ads);
+    put_new_ads(view, &batch, count);
+    enum status status = store_write(view->store, &batch, failure);
+    if (status == STATUS_OK) view->ads_stored = count;
+    kv_batch_fini(&batch);
+    return status;
 }
 
 /* A minute that closed since the last checkpoint gets its block; one that was closed then already has one, and what came
@@ -323,7 +339,7 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
     struct kv_batch batch = {0};
     /* Entries that no cell of this batch uses do no harm: the dictionary in the store is always a prefix. */
     uint32_t ads = ads_count(view->ads);
-    view_put_new_ads(view, &batch, ads);
+    put_new_ads(view, &batch, ads);
     enum status status = put_minutes(view, &batch, partition, failure);
     if (status == STATUS_OK) status = view_put_atoms(view, &batch, partition, failure);
     if (status == STATUS_OK) {

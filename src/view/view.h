@@ -53,6 +53,9 @@ void view_backfilled(struct view *view, uint32_t run, const uint32_t *atoms, siz
 enum status view_publish_ranking(struct view *view, bool idle, struct failure *failure) MUST_USE;
 
 /* --- checkpoint: the writer's thread; readers go on in between --- */
+/* Whatever is written from now on may name any ad that has a number by now: after a crash it stands for the same ad. What
+ * does not come from a checkpoint needs this before. No lock needed. */
+enum status view_store_ads(struct view *view, struct failure *failure) MUST_USE;
 /* Writes the partition's state into the store as one batch. No lock needed. */
 enum status view_checkpoint_write(struct view *view, uint32_t partition, struct failure *failure) MUST_USE;
 /* Lets go of what the store holds now. Under the write lock; nothing may have been applied in between. */

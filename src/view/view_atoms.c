@@ -5,31 +5,44 @@
 #include "base/check.h"
 #include "view/view_internal.h"
 
+enum { APPLY_GROUP = 16 }; /* increments whose slots are fetched together before any is touched */
+
 void view_apply_atoms(struct view *view, struct partition_cells *partition, const struct partial *partial) {
+    struct minute_cells *minutes[APPLY_GROUP];
     struct minute_cells *last = NULL;
-    for (size_t i = 0; i < partial->atom_increment_count; i++) {
-        const struct atom_increment *increment = &partial->atom_increments[i];
-        uint64_t key = atom_cell_key(increment->atom, increment->ad, increment->country);
-        if (last == NULL || last->minute.index != increment->minute.index)
-            last = partition_get_minute(partition, increment->minute);
-        CHECK(increment->atom != ATOM_ALL && last->cells.cell_count > 0); /* beside an increment of all clicks */
-        cell_table_add(&last->atoms, key, 1);
-        if (slices_hold(view->slices, increment->minute))
-            slices_add_late(view->slices, increment->minute, key - 1, 1); /* the same order of bits */
+    for (size_t first = 0; first < partial->atom_increment_count; first += APPLY_GROUP) {
+        size_t left = partial->atom_increment_count - first;
+        size_t group = left < APPLY_GROUP ? left : APPLY_GROUP;
+        const struct atom_increment *increments = &partial->atom_increments[first];
+        uint64_t keys[APPLY_GROUP];
+        for (size_t i = 0; i < group; i++) {
+            CHECK(increments[i].atom != ATOM_ALL);
+            if (last == NULL || last->minute.index != increments[i].minute.index)
+                last = partition_get_minute(partition, increments[i].minute);
+            minutes[i] = last;
+            keys[i] = atom_cell_key(increments[i].atom, increments[i].ad, increments[i].country);
+            cell_table_prefetch(&last->atoms, keys[i]);
+        }
+        for (size_t i = 0; i < group; i++) {
+            CHECK(minutes[i]->cells.cell_count > 0); /* beside an increment of all clicks */
+            cell_table_add(&minutes[i]->atoms, keys[i], 1);
+            if (slices_hold(view->slices, minutes[i]->minute))
+                slices_add_late(view->slices, minutes[i]->minute, keys[i] - 1, 1); /* the same order of bits */
+        }
     }
 }
 
 /* --- checkpoint --- */
 
 static struct atom_cell *sorted_atom_cells(const struct cell_table *table) {
-    struct atom_cell *cells = memory_allocate(table->cell_count * sizeof *cells);
-    size_t count = 0;
-    struct cell_cursor cursor = {0};
-    for (const struct cell_slot *slot; (slot = cell_table_next(table, &cursor)) != NULL;)
-        cells[count++] =
-            (struct atom_cell){atom_key_atom(slot->key), atom_key_ad(slot->key), cell_key_country(slot->key), slot->count};
-    CHECK(count == table->cell_count);
-    if (count > 0) qsort(cells, count, sizeof *cells, atom_cell_compare);
+    size_t count = table->cell_count;
+    struct cell_slot *slots = memory_allocate(count * sizeof *slots);
+    struct atom_cell *cells = memory_allocate(count * sizeof *cells);
+    cell_table_sorted(table, slots);
+    for (size_t i = 0; i < count; i++)
+        cells[i] = (struct atom_cell){atom_key_atom(slots[i].key), atom_key_ad(slots[i].key), cell_key_country(slots[i].key),
+                                      slots[i].count};
+    free(slots);
     return cells;
 }
 

@@ -110,8 +110,6 @@ void view_visit_atom_memory(const struct partition_cells *partition, uint32_t at
 /* The cells of [from, to) that are in memory. */
 void view_visit_memory(const struct partition_cells *partition, struct minute from, struct minute to,
                        store_cell_visit *visit, void *context);
-/* New dictionary entries up to `count`. */
-void view_put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count);
 /* --- rank.c --- */
 /* From window, slices or cells, not from what is remembered or kept; `selection` NULL: all clicks. */
 enum status view_rank_compute(struct view *view, const struct selection *selection, struct minute from, struct minute to,

@@ -119,14 +119,7 @@ enum status view_rank_published(struct view *view, const struct selection *selec
 static enum status store_ads_of(struct view *view, const struct ranking *ranking, struct failure *failure) {
     bool known = true;
     for (size_t i = 0; i < ranking->count && known; i++) known = ranking->ads[i].ad < view->ads_stored;
-    if (known) return STATUS_OK;
-    struct kv_batch batch = {0};
-    uint32_t count = ads_count(view->ads);
-    view_put_new_ads(view, &batch, count);
-    enum status status = store_write(view->store, &batch, failure);
-    if (status == STATUS_OK) view->ads_stored = count;
-    kv_batch_fini(&batch);
-    return status;
+    return known ? STATUS_OK : view_store_ads(view, failure);
 }
 
 static enum status write_ranking(struct view *view, const struct ranking_key *key, const struct ranking *ranking,

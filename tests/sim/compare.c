@@ -8,7 +8,7 @@
 #include "click/country.h"
 #include "click/ip.h"
 #include "click/timestamp.h"
-#include "sim/world.h"
+#include "sim/compare.h"
 
 static uint64_t below(struct world *world, uint64_t bound) {
     return random_sequence_below(&world->random, bound);
@@ -117,6 +117,21 @@ static enum status append_part(void *context, struct bytes part) {
     return STATUS_OK;
 }
 
+/* An export of all cells, without the rows of other atoms than 0: those come through the answers by filter. */
+static void keep_all_clicks(struct buffer *csv) {
+    size_t kept = 0;
+    for (size_t at = 0, end; at < csv->len; at = end) {
+        const uint8_t *newline = memchr(csv->at + at, '\n', csv->len - at);
+        end = newline == NULL ? csv->len : (size_t)(newline - csv->at) + 1;
+        size_t field = end, commas = 0;
+        while (field > at && commas < 3) commas += csv->at[--field] == ',';
+        if (commas == 3 && csv->at[field + 1] != '0' && csv->at[field + 1] != 'a') continue; /* "atom": the names */
+        memmove(csv->at + kept, csv->at + at, end - at);
+        kept += end - at;
+    }
+    csv->len = kept;
+}
+
 static void oracle_csv(const struct oracle *oracle, struct buffer *csv) {
     size_t count;
     const struct oracle_cell *cells = oracle_cells(oracle, &count);
@@ -145,22 +160,56 @@ static void compare_csv(struct world *world, const char *what, const struct buff
 
 /* --- questions --- */
 
-static uint64_t oracle_sum(const struct oracle *oracle, struct bytes ad_id, struct minute from, struct minute to) {
-    size_t count;
+uint64_t oracle_counts_sum(const struct oracle_counts *counts, struct bytes ad_id, struct minute from, struct minute to) {
     uint64_t sum = 0;
-    const struct oracle_cell *cells = oracle_cells(oracle, &count);
+    for (size_t i = 0; i < counts->count; i++) {
+        const struct oracle_cell *cell = &counts->cells[i];
+        if ((ad_id.len == 0 || bytes_equal(cell->ad_id, ad_id)) && cell->minute.index >= from.index &&
+            cell->minute.index < to.index)
+            sum += cell->count;
+    }
+    return sum;
+}
+
+static struct oracle_counts counts_of(const struct oracle *oracle) {
+    struct oracle_counts counts;
+    counts.cells = oracle_cells(oracle, &counts.count);
+    return counts;
+}
+
+static const struct filter *filter_of(const struct oracle *oracle, uint32_t id) {
+    size_t count;
+    const struct oracle_record *records = oracle_records(oracle, &count);
     for (size_t i = 0; i < count; i++)
-        if (bytes_equal(cells[i].ad_id, ad_id) && cells[i].minute.index >= from.index && cells[i].minute.index < to.index)
-            sum += cells[i].count;
+        if (records[i].kind == ORACLE_FILTER && records[i].filter_record.id == id &&
+            records[i].filter_record.action == FILTER_CREATE)
+            return records[i].filter_record.filter;
+    return NULL;
+}
+
+static uint64_t sealed_sum(struct world *world, const struct oracle *oracle, const struct sealed_answer *sealed) {
+    struct oracle_counts counts = counts_of(oracle);
+    struct oracle_cell *filtered = NULL;
+    if (sealed->filter_id != 0) {
+        const struct filter *filter = filter_of(oracle, sealed->filter_id);
+        if (filter == NULL) {
+            world_problem(world, "filter %u gave an answer, but is not in the journal", sealed->filter_id);
+            return 0;
+        }
+        counts.cells = filtered = oracle_filter_cells(oracle, filter, &counts.count);
+    }
+    uint64_t sum = oracle_counts_sum(&counts, bytes_of_text(sealed->ad), sealed->from, sealed->to);
+    free(filtered);
     return sum;
 }
 
 static void compare_sealed(struct world *world, const struct oracle *oracle) {
     for (size_t i = 0; i < world->sealed_count; i++) {
         const struct sealed_answer *sealed = &world->sealed[i];
-        uint64_t sum = oracle_sum(oracle, bytes_of_text(sealed->ad), sealed->from, sealed->to);
+        uint64_t sum = sealed_sum(world, oracle, sealed);
         if (sum != sealed->count)
-            world_problem(world, "a sealed answer changed: %s was %" PRIu64 ", is %" PRIu64, sealed->ad, sealed->count, sum);
+            world_problem(world, "a sealed answer changed: %s, filter %u: was %" PRIu64 ", is %" PRIu64, sealed->ad,
+                          sealed->filter_id, sealed->count, sum);
     }
 }
 
@@ -175,36 +224,28 @@ static int by_rank(const void *left, const void *right) {
     return bytes_compare(a->ad_id, b->ad_id);
 }
 
-static size_t oracle_ranking(const struct oracle *oracle, struct minute from, struct minute to, struct total *totals) {
-    size_t count, total_count = 0;
-    const struct oracle_cell *cells = oracle_cells(oracle, &count);
-    for (size_t i = 0; i < count; i++) { /* cells come sorted by ad */
-        if (cells[i].minute.index < from.index || cells[i].minute.index >= to.index) continue;
-        if (total_count == 0 || !bytes_equal(totals[total_count - 1].ad_id, cells[i].ad_id))
-            totals[total_count++] = (struct total){cells[i].ad_id, 0};
-        totals[total_count - 1].count += cells[i].count;
+static size_t oracle_ranking(const struct oracle_counts *counts, struct minute from, struct minute to,
+                             struct total *totals) {
+    size_t total_count = 0;
+    for (size_t i = 0; i < counts->count; i++) { /* cells come sorted by ad */
+        const struct oracle_cell *cell = &counts->cells[i];
+        if (cell->minute.index < from.index || cell->minute.index >= to.index) continue;
+        if (total_count == 0 || !bytes_equal(totals[total_count - 1].ad_id, cell->ad_id))
+            totals[total_count++] = (struct total){cell->ad_id, 0};
+        totals[total_count - 1].count += cell->count;
     }
     if (total_count > 0) qsort(totals, total_count, sizeof *totals, by_rank);
     return total_count;
 }
 
-static void compare_ranking(struct world *world, struct node *node, const struct oracle *oracle) {
-    size_t cell_count;
-    const struct oracle_cell *cells = oracle_cells(oracle, &cell_count);
-    if (cell_count == 0) return;
-    struct minute at = cells[below(world, cell_count)].minute;
-    uint32_t window = 1 + (uint32_t)below(world, 200);
-    size_t count_max = 1 + below(world, 40);
-    char query[128];
-    (void)snprintf(query, sizeof query, "at=%lld&window=%u&count=%zu", (long long)minute_start(at).ms, window, count_max);
-    world_ask(world, node, "/v1/ads/popular_ads", query);
-    struct total *totals = memory_allocate(cell_count * sizeof *totals);
-    struct minute from = {at.index + 1 - window}, to = {at.index + 1};
-    size_t expected = oracle_ranking(oracle, from, to, totals);
+void compare_ranking_answer(struct world *world, const char *query, const struct oracle_counts *counts, struct minute from,
+                            struct minute to, size_t count_max) {
+    struct total *totals = memory_allocate(counts->count * sizeof *totals);
+    size_t expected = oracle_ranking(counts, from, to, totals);
     if (expected > count_max) expected = count_max;
     json_t *answer = json_loadb((const char *)world->answer.at, world->answer.len, 0, NULL);
     json_t *ads = json_object_get(answer, "ads");
-    if (json_array_size(ads) != expected)
+    if (!json_is_array(ads) || json_array_size(ads) != expected)
         world_problem(world, "ranking %s: %zu ads, expected %zu", query, json_array_size(ads), expected);
     for (size_t i = 0; i < expected && fine(world); i++) {
         json_t *ad = json_array_get(ads, i);
@@ -217,11 +258,23 @@ static void compare_ranking(struct world *world, struct node *node, const struct
     free(totals);
 }
 
+static void compare_ranking(struct world *world, struct node *node, const struct oracle *oracle) {
+    struct oracle_counts counts = counts_of(oracle);
+    if (counts.count == 0) return;
+    struct minute at = counts.cells[below(world, counts.count)].minute;
+    uint32_t window = 1 + (uint32_t)below(world, 200);
+    size_t count_max = 1 + below(world, 40);
+    char query[128];
+    (void)snprintf(query, sizeof query, "at=%lld&window=%u&count=%zu", (long long)minute_start(at).ms, window, count_max);
+    world_ask(world, node, "/v1/ads/popular_ads", query);
+    compare_ranking_answer(world, query, &counts, (struct minute){at.index + 1 - window}, (struct minute){at.index + 1},
+                           count_max);
+}
+
 static void compare_counts(struct world *world, struct node *node, const struct oracle *oracle) {
-    size_t cell_count;
-    const struct oracle_cell *cells = oracle_cells(oracle, &cell_count);
-    if (cell_count == 0) return;
-    const struct oracle_cell *cell = &cells[below(world, cell_count)];
+    struct oracle_counts counts = counts_of(oracle);
+    if (counts.count == 0) return;
+    const struct oracle_cell *cell = &counts.cells[below(world, counts.count)];
     if (memchr(cell->ad_id.at, ',', cell->ad_id.len) != NULL) return;
     struct minute from = {cell->minute.index - (uint32_t)below(world, 30)},
                   to = {cell->minute.index + 1 + (uint32_t)below(world, 300)};
@@ -230,7 +283,7 @@ static void compare_counts(struct world *world, struct node *node, const struct 
     (void)snprintf(query, sizeof query, "from=%lld&to=%lld", (long long)minute_start(from).ms,
                    (long long)minute_start(to).ms);
     world_ask(world, node, path, query);
-    uint64_t sum = oracle_sum(oracle, cell->ad_id, from, to);
+    uint64_t sum = oracle_counts_sum(&counts, cell->ad_id, from, to);
     if (answer_number(&world->answer, "count") != sum)
         world_problem(world, "%s?%s: %" PRIu64 " expected, answer %.*s", path, query, sum, (int)world->answer.len,
                       (const char *)world->answer.at);
@@ -243,13 +296,16 @@ static void compare_node(struct world *world, const char *what, const struct ora
     struct node *node;
     if (world_open(world, &node)) {
         world_step_until_serving(world, node);
-        if (fine(world) && node_export_cells(node, append_part, &csv, &failure) != STATUS_OK)
+        if (fine(world) && node_export(node, &(struct view_export_wanted){.table = VIEW_TABLE_CELLS}, append_part, &csv,
+                                       &failure) != STATUS_OK)
             world_problem(world, "%s: export: %s", what, failure.text);
+        keep_all_clicks(&csv);
         if (fine(world)) compare_csv(world, what, &csv, expected);
         for (int i = 0; i < 8 && fine(world); i++) {
             compare_ranking(world, node, oracle);
             compare_counts(world, node, oracle);
         }
+        if (fine(world)) compare_filters(world, node, oracle);
         if (node_phase(node) != NODE_FAILED) node_abandon(node, "compared");
         node_close(node);
     }
@@ -268,6 +324,7 @@ bool world_compare(struct world *world) {
     if (fine(world)) compare_node(world, "with its store", oracle, &expected);
     compare_verdicts(world, oracle);
     note_jumps(world, oracle);
+    note_filtered_clicks(world, oracle);
     struct kv kept = world->seam.kv;
     struct fake_kv *empty = fake_kv_create();
     world->seam.kv = fake_kv_table(empty);

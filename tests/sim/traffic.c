@@ -32,9 +32,24 @@ struct made {
 static const struct {
     const char *text, *key;
 } ips[] = {
-    {"207.148.22.22", "207.148.22.22"}, {"10.0.0.1", "10.0.0.1"},       {"207.xxx.xx.22", "207.xxx.xxx.22"},
-    {"207.XXX.x.22", "207.xxx.xxx.22"}, {"2001:db8::1", "2001:db8::1"}, {"2001:0DB8:0:0:0:0:0:1", "2001:db8::1"},
+    {"207.148.22.22", "207.148.22.22"},
+    {"10.0.0.1", "10.0.0.1"},
+    {"207.xxx.xx.22", "207.xxx.xxx.22"},
+    {"207.XXX.x.22", "207.xxx.xxx.22"},
+    {"2001:db8::1", "2001:db8::1"},
+    {"2001:0DB8:0:0:0:0:0:1", "2001:db8::1"},
     {"::ffff:10.0.0.1", "10.0.0.1"},
+    {"10.0.0.2", "10.0.0.2"},
+    {"10.0.0.0", "10.0.0.0"},
+    {"10.0.0.200", "10.0.0.200"},
+    {"10.0.7.1", "10.0.7.1"},
+    {"10.200.0.1", "10.200.0.1"},
+    {"10.0.0.xxx", "10.0.0.xxx"},
+    {"10.0.XX.1", "10.0.xxx.1"},
+    {"207.0.0.22", "207.0.0.22"},
+    {"2001:db8::2", "2001:db8::2"},
+    {"2001:db8:8000::5", "2001:db8:8000::5"},
+    {"8.8.8.8", "8.8.8.8"},
 };
 static const struct {
     const char *text, *key;
@@ -177,7 +192,8 @@ const struct traffic_line *traffic_next(struct traffic *traffic, struct wall_tim
                    (unsigned long long)(skewed * skewed / 30));
     (void)snprintf(made.ad_key, sizeof made.ad_key, "%s%llu", made.plain_ad ? "ad" : "ad, \xc3\xa9",
                    (unsigned long long)(skewed * skewed / 30));
-    (void)snprintf(made.user, sizeof made.user, "user %llu", (unsigned long long)below(traffic, 50));
+    (void)snprintf(made.user, sizeof made.user, "user %llu",
+                   (unsigned long long)below(traffic, below(traffic, 3) == 0 ? 50 : 5));
     /* Few ids: the same one with another content is a conflict. */
     if (below(traffic, 2) == 0) {
         if (below(traffic, 10) > 0) traffic->next_event_id++;

@@ -83,7 +83,7 @@ static void take_reply(void *self, void *to, struct reply *reply) {
         buffer_clear(&world->answer);
         buffer_append_bytes(&world->answer, buffer_view(&reply->body));
         world->answer_status = reply->http_status;
-    } else {
+    } else if (!world_take_filter_reply(world, to, reply)) {
         struct world_request *request = to;
         if (request->answered) world_problem(world, "a request was answered twice");
         request->answered = true;
@@ -148,7 +148,7 @@ void world_init(struct world *world, uint64_t seed, struct coverage *coverage) {
         .window_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .slices_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .ranking_cells_max = UINT64_C(1) << 40,
-        .filters_max = 1000,
+        .filters_max = below(world, 6) == 0 ? 6 : 1000, /* some runs meet the bound */
         .atoms_max = 10000,
         .pending_clicks_max = 20000,
         .checkpoint_interval_ms = (int64_t)(1 + below(world, 40)) * SECOND_MS,
@@ -170,17 +170,19 @@ void world_fini(struct world *world) {
     for (size_t i = 0; i < world->acknowledged_count; i++) free(world->acknowledged[i]);
     free(world->acknowledged);
     for (size_t p = 0; p < PARTITIONS_MAX; p++) free(world->verdicts[p].at);
+    world_filters_fini(world);
     buffer_fini(&world->answer);
     traffic_fini(&world->traffic);
     fake_kv_destroy(world->kv);
     fake_files_destroy(world->files);
 }
 
-static bool step_node(struct world *world, struct node *node) {
-    uint64_t choice = below(world, 2 + node_partition_count(node));
+bool world_step_node(struct world *world, struct node *node) {
+    uint64_t choice = below(world, 3 + node_partition_count(node));
     if (choice == 0) return node_step_journal(node);
     if (choice == 1) return node_step_reduce(node);
-    return node_step_aggregate(node, (uint32_t)choice - 2);
+    if (choice == 2) return world->recalculating = node_step_recalculate(node);
+    return node_step_aggregate(node, (uint32_t)choice - 3);
 }
 
 static void advance(struct world *world, int64_t milliseconds) {
@@ -198,7 +200,7 @@ bool world_open(struct world *world, struct node **out) {
 
 void world_step_until_serving(struct world *world, struct node *node) {
     for (unsigned steps = 0; node_phase(node) == NODE_REPLAYING; steps++) {
-        (void)step_node(world, node);
+        (void)world_step_node(world, node);
         advance(world, 1);
         if (steps > 3000000) {
             world_problem(world, "the node does not become ready");
@@ -219,18 +221,30 @@ static void reset_request(struct world_request *request) {
 /* The process dies: nobody hears an answer any more. */
 static void drop_node(struct world *world) {
     world->seam.requests.self = world;
+    world->coverage->crashes_in_recalculation += world->recalculating;
+    world->recalculating = false;
     if (node_phase(world->node) != NODE_FAILED) node_abandon(world->node, "the simulated process died");
     for (size_t i = 0; i < WORLD_REQUESTS; i++) {
         struct world_request *request = &world->requests[i];
         if (request->state == REQUEST_FEEDING && request->session != NULL) node_request_abort(world->node, request->session);
         reset_request(request);
     }
+    world_drop_filter_changes(world, false);
     node_close(world->node);
     world->node = NULL;
 }
 
+/* Somebody removes the store: all of it comes back from the journal, the pasts that filters asked for, too. */
+static void wipe_store(struct world *world) {
+    fake_kv_destroy(world->kv);
+    world->kv = fake_kv_create();
+    world->seam.kv = fake_kv_table(world->kv);
+    world->coverage->stores_wiped++;
+}
+
 static void reopen(struct world *world) {
     world->clock_step_ms = 0;
+    if (below(world, 16) == 0) wipe_store(world);
     if (below(world, 5) == 0) {
         choose_rules(world);
         world->coverage->rules_changed++;
@@ -238,6 +252,8 @@ static void reopen(struct world *world) {
     if (!world_open(world, &world->node)) return;
     world_step_until_serving(world, world->node);
     world->coverage->torn_tails += node_progress(world->node).torn_path[0] != '\0';
+    world->coverage->restarts_with_filters += world_any_filter_stands(world);
+    if (world->problem[0] == '\0') world_relearn_filters(world);
 }
 
 /* The machine dies: what was not synced is lost, kept or torn. */
@@ -259,7 +275,7 @@ void world_stop_cleanly(struct world *world) {
     fake_kv_fail_write(world->kv, 0, STATUS_OK);
     node_stop(world->node, 0);
     for (unsigned steps = 0; node_phase(world->node) == NODE_STOPPING && steps < 3000000; steps++) {
-        (void)step_node(world, world->node);
+        (void)world_step_node(world, world->node);
         advance(world, 1);
     }
     if (node_phase(world->node) != NODE_STOPPED) {
@@ -274,6 +290,7 @@ void world_stop_cleanly(struct world *world) {
             world_problem(world, "a request was left without an answer");
         reset_request(request);
     }
+    world_drop_filter_changes(world, true);
     if (node_phase(world->node) == NODE_STOPPING) node_abandon(world->node, "it did not stop");
     node_close(world->node);
     world->node = NULL;
@@ -409,10 +426,15 @@ static void check_status(struct world *world) {
     world->last_version = version;
 }
 
-static void ask_count(struct world *world) {
+void world_choose_range(struct world *world, struct minute *from, struct minute *to) {
     int64_t now_minute = world->traffic.historical ? world->traffic.event_ms / MINUTE_MS : world->wall.ms / MINUTE_MS;
-    struct minute from = {(uint32_t)(now_minute - (int64_t)below(world, 100))};
-    struct minute to = {from.index + 1 + (uint32_t)below(world, 100)};
+    from->index = (uint32_t)(now_minute - (int64_t)below(world, 100));
+    to->index = from->index + 1 + (uint32_t)below(world, 100);
+}
+
+static void ask_count(struct world *world) {
+    struct minute from, to;
+    world_choose_range(world, &from, &to);
     char path[96], query[96], ad[40];
     (void)snprintf(ad, sizeof ad, "ad%u", (unsigned)below(world, 6));
     (void)snprintf(path, sizeof path, "/v1/ads/%s/aggregated_cnt", ad);
@@ -427,7 +449,7 @@ static void ask_count(struct world *world) {
     bool sealed = memmem(world->answer.at, world->answer.len, "\"sealed\"", 8) != NULL;
     if (!sealed) return;
     world->coverage->sealed_answers++;
-    if (world->sealed_count < sizeof world->sealed / sizeof *world->sealed) {
+    if (world->sealed_count < SEALED_ANSWERS_MAX / 2) { /* the other half is for answers by filter */
         struct sealed_answer *kept = &world->sealed[world->sealed_count++];
         *kept = (struct sealed_answer){.from = from, .to = to, .count = answer_number(&world->answer, "count")};
         memcpy(kept->ad, ad, sizeof ad);
@@ -479,7 +501,7 @@ static void cause_trouble(struct world *world) {
         world->coverage->idle_spells++;
         for (int i = 0; i < 30; i++) {
             advance(world, (int64_t)below(world, 2 * MINUTE_MS));
-            for (int k = 0; k < 12; k++) (void)step_node(world, world->node);
+            for (int k = 0; k < 12; k++) (void)world_step_node(world, world->node);
         }
         return;
     default:
@@ -496,10 +518,14 @@ static void step(struct world *world) {
         check_status(world);
     else if (choice < 40)
         ask_count(world);
-    else if (choice < 300)
+    else if (choice < 60)
+        world_ask_filtered(world);
+    else if (choice < 140)
+        world_step_filter_change(world);
+    else if (choice < 360)
         step_request(world);
     else
-        (void)step_node(world, world->node);
+        (void)world_step_node(world, world->node);
     if (world->problem[0] != '\0') return;
     if (below(world, 4) == 0) advance(world, (int64_t)below(world, 400));
     if (node_phase(world->node) == NODE_FAILED) crash(world);

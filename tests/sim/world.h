@@ -6,6 +6,7 @@
 #include "fake/fake_files.h"
 #include "fake/fake_kv.h"
 #include "node/node.h"
+#include "sim/filter_steps.h"
 #include "sim/traffic.h"
 
 /* What really happened, over a campaign: each must be above zero in the end. */
@@ -15,7 +16,12 @@
     X(answers_503) X(atomic_refused) X(bodies_cut) X(crashes) X(torn_tails) X(lost_store_batches) \
     X(clean_stops) X(rules_changed) X(sync_failures) X(full_disks) X(store_failures) X(clock_steps) \
     X(idle_spells) X(ticks) X(segments) X(checkpoints) X(crashes_inside_a_write) X(guarded_jumps) \
-    X(believed_jumps) X(questions) X(sealed_answers)
+    X(believed_jumps) X(questions) X(sealed_answers) \
+    X(filters_created) X(filters_repeated) X(filters_refused) X(filters_full) X(filters_deleted) X(filter_lists) \
+    X(recalculations_wanted) X(recalculations_finished) X(crashes_in_recalculation) X(crashes_in_filter_change) \
+    X(restarts_with_filters) X(stores_wiped) X(sealed_rankings) X(filtered_sealed_answers) X(filtered_counts) X(filtered_series) X(filtered_rankings) \
+    X(partly_covered) X(asked_once) X(asked_once_in_vain) X(late_into_a_filtered_closed_minute) X(masked_ip_matched) \
+    X(ipv6_matched) X(nested_blocks_matched) X(unknown_country_matched)
 /* clang-format on */
 
 struct coverage {
@@ -50,8 +56,10 @@ struct world_verdicts {
 enum { NO_VERDICT = 255 };
 
 /* A number that a question was answered with, of minutes that were sealed: it may never change. */
+enum { SEALED_ANSWERS_MAX = 128 };
 struct sealed_answer {
-    char ad[40];
+    uint32_t filter_id; /* 0: all clicks */
+    char ad[40];        /* empty: all ads */
     struct minute from, to;
     uint64_t count;
 };
@@ -69,12 +77,14 @@ struct world {
     struct node_seam seam;
     struct node_options options;
     struct node *node;
+    bool recalculating; /* as of its last step */
     struct traffic traffic;
     struct world_request requests[WORLD_REQUESTS];
     char **acknowledged; /* keys with their sources, one for each line that was accepted */
     size_t acknowledged_count, acknowledged_capacity;
+    struct world_filters filters;
     struct world_verdicts verdicts[PARTITIONS_MAX];
-    struct sealed_answer sealed[64];
+    struct sealed_answer sealed[SEALED_ANSWERS_MAX];
     size_t sealed_count;
     uint64_t last_version;
     /* Set by the sim's own requests. */
@@ -96,6 +106,11 @@ void world_step_until_serving(struct world *world, struct node *node);
 void world_stop_cleanly(struct world *world);
 /* Asks; the answer is in world->answer and answer_status. */
 void world_ask(struct world *world, struct node *node, const char *path, const char *query);
+
+/* Minutes about now, for a question. */
+void world_choose_range(struct world *world, struct minute *from, struct minute *to);
+/* One step of some stage, or some partition. */
+bool world_step_node(struct world *world, struct node *node);
 
 /* After world_run: the journal counted by the oracle, the node's own numbers, and replays, all against each other. */
 bool world_compare(struct world *world);
