@@ -2,10 +2,9 @@
 
 #include <stdlib.h>
 
-#include "aggregate/ad_walk.h"
+#include "aggregate/atom_walk.h"
 #include "aggregate/filter_atoms.h"
 #include "base/check.h"
-#include "journal/person_walk.h"
 
 struct aggregator {
     uint32_t partition;
@@ -123,15 +122,11 @@ static void add_verdict(struct verdict_totals *totals, enum verdict verdict, boo
     CHECK_FAIL("verdict %d", (int)verdict);
 }
 
-/* A counted click, to be handed on; `person` stands at it, NULL: no atom but 0 can match. */
+/* A counted click, to be handed on; `people` stands at it, NULL: no atom but 0 can match. */
 static void hand_on(struct aggregator *aggregator, const struct judged_click *click, const struct ad_walk *walk,
-                    uint32_t index, const struct person_walk *person) {
+                    uint32_t index, const struct atom_walk *people) {
     uint32_t atoms[ATOMS_MATCH_MAX];
-    size_t atom_count = 0;
-    if (person != NULL) {
-        struct ip ip = person_walk_ip(person);
-        atom_count = atoms_match(aggregator->atoms, &ip, person_walk_user(person), atoms);
-    }
+    size_t atom_count = people != NULL ? atom_walk_match(people, aggregator->atoms, index, atoms) : 0;
     bool is_backfill = aggregator->filter_atoms == NULL;
     if (is_backfill && atom_count == 0) return;
     uint32_t slot = index % PREFETCH_AHEAD;
@@ -148,7 +143,8 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
     struct ad_walk walk = {.block = block, .at = block->ad_bytes.at};
     /* An erased click has neither user nor address, so it matches no atom; without atoms no click does. */
     bool matching = !atoms_none(aggregator->atoms) && block->personal.len > 0;
-    struct person_walk person = matching ? person_walk_of(block) : (struct person_walk){0};
+    struct atom_walk people;
+    if (matching) people = atom_walk_of(block, aggregator->atoms);
     for (uint32_t i = 0; i < PREFETCH_AHEAD && i < block->count; i++) {
         ad_walk_ahead(&walk, aggregator->ads);
         dedup_prefetch(aggregator->dedup, block_identity(block, i));
@@ -156,6 +152,7 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
     for (uint32_t i = 0; i < block->count; i++) {
         if (i + PREFETCH_ID_AHEAD < block->count)
             ads_prefetch_id(aggregator->ads, walk.ring[(i + PREFETCH_ID_AHEAD) % PREFETCH_AHEAD].hash);
+        if (matching) atom_walk_nearer(&people, aggregator->atoms, i + PREFETCH_ID_AHEAD);
         if (i + PREFETCH_AHEAD < block->count) dedup_prefetch(aggregator->dedup, block_identity(block, i + PREFETCH_AHEAD));
         struct judged_click click = block_click(block, i);
         struct journal_offset offset = {sub_block->first_offset.at + i};
@@ -166,10 +163,10 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
         if (verdict == VERDICT_COUNTED) {
             aggregator->totals.late_amended += minute_end(minute_of(click.time)).ms <= aggregator->watermark.w.ms;
             if (offset.at >= aggregator->counted_below.offset.at) {
-                hand_on(aggregator, &click, &walk, i, matching ? &person : NULL);
+                hand_on(aggregator, &click, &walk, i, matching ? &people : NULL);
             }
         }
-        if (matching) person_walk_step(&person);
+        if (matching) atom_walk_step(&people, aggregator->atoms);
         ad_walk_ahead(&walk, aggregator->ads); /* into the slot that was just used */
         watermark_click(&aggregator->watermark, &aggregator->rules, click.time, arrival, &click.identity);
     }

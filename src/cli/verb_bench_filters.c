@@ -13,6 +13,7 @@
 enum {
     PART_CLICKS = 1000000, /* in less, waiting for the last click to show would be a large part of the time */
     CHECKPOINT_SECONDS = 30,
+    AHEAD_MS = 25 * SECOND_MS, /* of now, at most, is a part's last click: servers take what is up to a minute ahead */
     RANKED = 32,
     RANKING_MINUTES_MAX = 1440,
     COUNTS_CHECKED = 3, /* of a sampled filter, beside its ranking */
@@ -60,7 +61,8 @@ struct group_run {
     const struct group *group;
     struct bench_pass *passes; /* all of the run */
     struct stream streams[STREAMS];
-    struct span span; /* of all clicks */
+    struct span span;       /* of all clicks */
+    struct wall_time begin; /* of the first one's stamp */
     uint64_t checked;
 };
 
@@ -82,6 +84,13 @@ static enum status begin_pass(struct group_run *run, int at, struct failure *fai
     return status == STATUS_OK ? bench_pass_mark(server, failure) : status;
 }
 
+/* Clicks must come when they are stamped, or the ticks of a waiting server would make most of them late. */
+static void wait_for_part(const struct group_run *run, uint64_t sent, uint64_t lines) {
+    int64_t end_ms = run->begin.ms + (int64_t)((double)(sent + lines) * SECOND_MS / (double)run->options->rate);
+    int64_t wait_ms = end_ms - AHEAD_MS - timing_wall().ms;
+    if (wait_ms > 0) timing_sleep_ms(wait_ms);
+}
+
 /* Part by part: each goes to every server, one after the other, in turns forward and backward. */
 static enum status send_parts(struct group_run *run, struct failure *failure) {
     int first = (int)run->group->first, last = (int)run->group->last;
@@ -89,6 +98,7 @@ static enum status send_parts(struct group_run *run, struct failure *failure) {
     enum status status = STATUS_OK;
     for (bool forward = true; left > 0 && status == STATUS_OK; forward = !forward) {
         uint64_t lines = left < PART_CLICKS ? left : PART_CLICKS;
+        wait_for_part(run, run->options->clicks - left, lines);
         left -= lines;
         char path[BENCH_PATH_BYTES];
         int made = STREAMS; /* the stream whose part lies in the file */
@@ -167,21 +177,14 @@ static enum status run_passes(struct group_run *run, struct bench_figures *figur
     return status;
 }
 
-/* In the middle of a minute, so that the same minutes close in every run, and so early that the last click is not after now.
- */
-static struct wall_time begin_of(const struct bench_options *options) {
-    int64_t took_ms = (int64_t)((double)options->clicks * SECOND_MS / (double)options->rate);
-    int64_t minute = (timing_wall().ms - took_ms) / MINUTE_MS - 1;
-    return (struct wall_time){minute * MINUTE_MS + MINUTE_MS / 2};
-}
-
 static enum status run_group(struct group_run *run, unsigned number, struct bench_figures *figures,
                              struct failure *failure) {
-    struct wall_time begin = begin_of(run->options);
+    int64_t took_ms = (int64_t)((double)run->options->clicks * SECOND_MS / (double)run->options->rate);
+    struct wall_time begin = run->begin = timing_wall();
     struct workload_options making = workload_defaults();
     making.seed = number + 1;
     run->span.from = (begin.ms - making.late_ms_max) / MINUTE_MS;
-    run->span.to = timing_wall().ms / MINUTE_MS + 1;
+    run->span.to = (begin.ms + took_ms) / MINUTE_MS + 2;
     struct workload_pool pools[STREAMS];
     for (int i = 0; i < STREAMS; i++) {
         struct stream *stream = &run->streams[i];

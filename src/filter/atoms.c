@@ -39,9 +39,15 @@ struct atoms *atoms_create(void) {
     return atoms;
 }
 
+enum { USER_ALLOCATION_BYTES = 16 }; /* what the allocator adds to a user's id, about */
+
+static void user_id_free(struct user_entry *user) {
+    if (user->len > USER_INLINE_BYTES) free(user->id.far);
+}
+
 static void free_user_ids(struct atoms *atoms) {
     for (uint32_t slot = 0; slot <= atoms->users.mark_mask >> 3; slot++)
-        if (atoms->users.slots[slot] != 0) free(user_at(atoms, (uint32_t)atoms->users.slots[slot] - 1)->id);
+        if (atoms->users.slots[slot] != 0) user_id_free(user_at(atoms, (uint32_t)atoms->users.slots[slot] - 1));
 }
 
 void atoms_destroy(struct atoms *atoms) {
@@ -100,19 +106,23 @@ static uint32_t user_take(struct atoms *atoms, struct bytes user_id) {
     if (number != ENTRY_NONE) return number;
     number = entry_table_add(&atoms->users, tag);
     struct user_entry *entry = user_at(atoms, number);
-    entry->id = memory_allocate(user_id.len);
-    memcpy(entry->id, user_id.at, user_id.len);
     entry->len = (uint32_t)user_id.len;
-    atoms->user_bytes += user_id.len;
+    if (user_id.len <= USER_INLINE_BYTES) {
+        memcpy(entry->id.near, user_id.at, user_id.len);
+        return number;
+    }
+    entry->id.far = memory_allocate(user_id.len);
+    memcpy(entry->id.far, user_id.at, user_id.len);
+    atoms->user_bytes += user_id.len + USER_ALLOCATION_BYTES;
     return number;
 }
 
 static void user_let_go(struct atoms *atoms, uint32_t number) {
-    const struct user_entry entry = *user_at(atoms, number);
+    struct user_entry entry = *user_at(atoms, number);
     if (entry.alone.atom != 0 || entry.pairs > 0) return;
-    entry_table_remove(&atoms->users, tag_of_user((struct bytes){entry.id, entry.len}), number);
-    atoms->user_bytes -= entry.len;
-    free(entry.id);
+    entry_table_remove(&atoms->users, tag_of_user((struct bytes){user_id_of(&entry), entry.len}), number);
+    if (entry.len > USER_INLINE_BYTES) atoms->user_bytes -= entry.len + USER_ALLOCATION_BYTES;
+    user_id_free(&entry);
 }
 
 /* --- atoms --- */
@@ -278,7 +288,6 @@ uint32_t atoms_live(const struct atoms *atoms) {
 }
 
 uint64_t atoms_memory_bytes(const struct atoms *atoms) {
-    enum { ALLOCATION_BYTES = 16 }; /* what the allocator adds to each user's id, about */
     return sizeof *atoms + entry_table_memory_bytes(&atoms->nets) + entry_table_memory_bytes(&atoms->users) +
-           entry_table_memory_bytes(&atoms->pairs) + atoms->user_bytes + (uint64_t)atoms->users.live * ALLOCATION_BYTES;
+           entry_table_memory_bytes(&atoms->pairs) + atoms->user_bytes;
 }

@@ -43,6 +43,15 @@ void atoms_drop(struct atoms *atoms, const struct filter *of, size_t term_index)
 
 /* The atoms other than 0 that a click matches, each once, in no order; returns how many. Cheap when nothing matches. */
 size_t atoms_match(const struct atoms *atoms, const struct ip *ip, struct bytes user_id, uint32_t out[ATOMS_MATCH_MAX]);
+/* The same for whoever walks many clicks: what atoms_match looks at lies in memory that is far away as a rule, so it is
+ * asked for some clicks ahead, in two steps, the second nearer. `ahead` is of the same click and the same atoms. */
+struct atoms_ahead {
+    uint32_t user_tag, net_tag;
+};
+struct atoms_ahead atoms_look_ahead(const struct atoms *atoms, const struct ip *ip, struct bytes user_id);
+void atoms_look_nearer(const struct atoms *atoms, struct atoms_ahead ahead);
+size_t atoms_match_ahead(const struct atoms *atoms, const struct ip *ip, struct bytes user_id, struct atoms_ahead ahead,
+                         uint32_t out[ATOMS_MATCH_MAX]);
 /* Nothing but atom 0 can match: atoms_match need not be called. */
 bool atoms_none(const struct atoms *atoms);
 

@@ -21,12 +21,19 @@ struct net_entry {
     struct filter_net net;
 };
 
+enum { USER_INLINE_BYTES = 48 };
 struct user_entry {
     struct use alone;
     uint32_t pairs;
     uint32_t len;
-    uint8_t *id; /* owned */
+    union { /* most ids are short, and then there is nothing further away to look at */
+        uint8_t near[USER_INLINE_BYTES];
+        uint8_t *far; /* owned; of a longer one */
+    } id;
 };
+static inline const uint8_t *user_id_of(const struct user_entry *user) {
+    return user->len <= USER_INLINE_BYTES ? user->id.near : user->id.far;
+}
 
 struct pair_entry {
     struct use use;
@@ -112,7 +119,7 @@ static inline uint32_t user_find(const struct atoms *atoms, struct bytes user_id
     uint32_t slot = entry_table_home(&atoms->users, tag), number;
     while ((number = entry_table_next(&atoms->users, tag, &slot)) != ENTRY_NONE) {
         const struct user_entry *user = user_at(atoms, number);
-        if (user->len == user_id.len && memcmp(user->id, user_id.at, user_id.len) == 0) break;
+        if (user->len == user_id.len && memcmp(user_id_of(user), user_id.at, user_id.len) == 0) break;
     }
     return number;
 }

@@ -15,10 +15,10 @@ static void emit(struct match *match, uint32_t atom) {
     match->out[match->count++] = atom;
 }
 
-static void match_user(struct match *match, struct bytes user_id) {
+static void match_user(struct match *match, struct bytes user_id, uint32_t tag) {
     const struct atoms *atoms = match->atoms;
     if (user_id.len == 0) return; /* erased */
-    match->user = user_find(atoms, user_id, tag_of_user(user_id));
+    match->user = user_find(atoms, user_id, tag);
     if (match->user == ENTRY_NONE) return;
     const struct user_entry *user = user_at(atoms, match->user);
     match->user_pairs = user->pairs;
@@ -83,9 +83,28 @@ static void match_v6(struct match *match, const struct ip *ip) {
     }
 }
 
+struct atoms_ahead atoms_look_ahead(const struct atoms *atoms, const struct ip *ip, struct bytes user_id) {
+    /* Of the address only as a whole: blocks are few, and near. */
+    struct atoms_ahead ahead = {.user_tag = tag_of_user(user_id),
+                                .net_tag = ip->kind == IP_V4 ? tag_of_v4(ip_v4_bits(ip), 32) : 0};
+    entry_table_prefetch_slot(&atoms->users, ahead.user_tag);
+    entry_table_prefetch_slot(&atoms->nets, ahead.net_tag);
+    return ahead;
+}
+
+void atoms_look_nearer(const struct atoms *atoms, struct atoms_ahead ahead) {
+    entry_table_prefetch_entry(&atoms->users, ahead.user_tag);
+    entry_table_prefetch_entry(&atoms->nets, ahead.net_tag);
+}
+
 size_t atoms_match(const struct atoms *atoms, const struct ip *ip, struct bytes user_id, uint32_t out[ATOMS_MATCH_MAX]) {
+    return atoms_match_ahead(atoms, ip, user_id, (struct atoms_ahead){.user_tag = tag_of_user(user_id)}, out);
+}
+
+size_t atoms_match_ahead(const struct atoms *atoms, const struct ip *ip, struct bytes user_id, struct atoms_ahead ahead,
+                         uint32_t out[ATOMS_MATCH_MAX]) {
     struct match match = {.atoms = atoms, .user = ENTRY_NONE, .out = out};
-    match_user(&match, user_id);
+    match_user(&match, user_id, ahead.user_tag);
     if (ip->kind == IP_V4) {
         match_v4_blocks(&match, ip, atoms->v4_lengths[ip->bytes[0]]);
     } else if (ip->kind == IP_V4_MASKED) {

@@ -46,6 +46,18 @@ static inline bool entry_table_may_hold(const struct entry_table *table, uint32_
     return (table->marks[entry_table_home(table, tag)] >> (tag & 7) & 1) != 0;
 }
 
+static inline void entry_table_prefetch_slot(const struct entry_table *table, uint32_t tag) {
+    __builtin_prefetch(&table->marks[entry_table_home(table, tag)]);
+    __builtin_prefetch(&table->slots[entry_table_home(table, tag)]);
+}
+
+/* Of the first entry whose home the slot is, which is mostly the one. */
+static inline void entry_table_prefetch_entry(const struct entry_table *table, uint32_t tag) {
+    if (!entry_table_may_hold(table, tag)) return;
+    const uint64_t value = table->slots[entry_table_home(table, tag)];
+    if (value >> 32 == tag) __builtin_prefetch(table->entries + ((uint32_t)value - 1) * table->entry_bytes);
+}
+
 /* `*slot` begins as entry_table_home(tag). The next entry with this tag, ENTRY_NONE after the last. */
 static inline uint32_t entry_table_next(const struct entry_table *table, uint32_t tag, uint32_t *slot) {
     for (;;) {

@@ -28,7 +28,9 @@ struct random_click {
 
 static struct random_click random_click(struct random_sequence *sequence) {
     static const char *const countries[] = {"USA", "CAN", "FRA", "ZZZ", "DEU", "JPN"};
-    static const char *const users[] = {"a", "b", "user 1", "*", "!x", " y", "0123456789abcdef0123", "\xC3\xB6", "c", ""};
+    static const char *const users[] = {
+        "a",        "b", "user 1", "*", "!x", " y", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab",
+        "\xC3\xB6", "c", ""};
     struct random_click click = {.user = bytes_of_text(users[random_below(sequence, 10)])};
     uint8_t form;
     assert_true(country_parse(bytes_of_text(countries[random_below(sequence, 6)]), &click.country, &form));

@@ -72,7 +72,9 @@ static inline void random_region_value(struct random_sequence *sequence, struct 
 }
 
 static inline void random_user_value(struct random_sequence *sequence, struct buffer *out) {
-    static const char *const users[] = {"a", "b", "user 1", "\\*", "\\!x", "\\ y", "0123456789abcdef0123", "\xC3\xB6"};
+    static const char *const users[] = {
+        "a",       "b", "user 1", "\\*", "\\!x", "\\ y", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab",
+        "\xC3\xB6"};
     buffer_append_text(out, users[random_below(sequence, 8)]);
 }
 
