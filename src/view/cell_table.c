@@ -163,8 +163,8 @@ uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad) {
 }
 
 void cell_table_sorted(const struct cell_table *table, struct cell_slot *out) {
-    struct slice *items = memory_allocate(table->cell_count * sizeof *items);
-    struct slice *scratch = memory_allocate(table->cell_count * sizeof *scratch);
+    struct slice *items = memory_allocate_large(table->cell_count * sizeof *items);
+    struct slice *scratch = memory_allocate_large(table->cell_count * sizeof *scratch);
     struct cell_cursor cursor = {0};
     uint32_t count = 0;
     for (const struct cell_slot *slot; (slot = cell_table_next(table, &cursor)) != NULL;)

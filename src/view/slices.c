@@ -156,7 +156,7 @@ static void prepare_items(struct slices *slices, struct slice *items, size_t cou
     CHECK(count <= UINT32_MAX);
     for (size_t i = 0; i < count; i++) note_country(slices->prepared_country_bits, items[i].key);
     slices->prepared_slot = memory_allocate_zeroed(1, sizeof *slices->prepared_slot);
-    struct slice *scratch = memory_allocate(count * sizeof *scratch);
+    struct slice *scratch = memory_allocate_large(count * sizeof *scratch);
     slice_vector_init(&slices->prepared_slot->vector, items, scratch, (uint32_t)count);
     free(scratch);
 }

@@ -270,8 +270,8 @@ bool view_minute_has_block(const struct partition_cells *partition, struct minut
 
 static struct cell *sorted_cells(const struct minute_cells *minute) {
     size_t count = minute->cells.cell_count;
-    struct cell_slot *slots = memory_allocate(count * sizeof *slots);
-    struct cell *cells = memory_allocate(count * sizeof *cells);
+    struct cell_slot *slots = memory_allocate_large(count * sizeof *slots);
+    struct cell *cells = memory_allocate_large(count * sizeof *cells);
     cell_table_sorted(&minute->cells, slots);
     for (size_t i = 0; i < count; i++)
         cells[i] = (struct cell){cell_key_ad(slots[i].key), cell_key_country(slots[i].key), slots[i].count};

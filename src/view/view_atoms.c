@@ -36,8 +36,8 @@ void view_apply_atoms(struct view *view, struct partition_cells *partition, cons
 
 static struct atom_cell *sorted_atom_cells(const struct cell_table *table) {
     size_t count = table->cell_count;
-    struct cell_slot *slots = memory_allocate(count * sizeof *slots);
-    struct atom_cell *cells = memory_allocate(count * sizeof *cells);
+    struct cell_slot *slots = memory_allocate_large(count * sizeof *slots);
+    struct atom_cell *cells = memory_allocate_large(count * sizeof *cells);
     cell_table_sorted(table, slots);
     for (size_t i = 0; i < count; i++)
         cells[i] = (struct atom_cell){atom_key_atom(slots[i].key), atom_key_ad(slots[i].key), cell_key_country(slots[i].key),

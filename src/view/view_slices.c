@@ -15,8 +15,7 @@ static void gather(struct gathering *gathering, uint64_t key, uint64_t count) {
         gathering->capacity = gathering->capacity * 2 + 4096;
         gathering->items = memory_resize(gathering->items, gathering->capacity * sizeof *gathering->items);
     }
-    CHECK(count <= UINT32_MAX); /* the window holds less than 2^32 clicks, or gives nothing */
-    gathering->items[gathering->count++] = (struct slice){key, (uint32_t)count};
+    gathering->items[gathering->count++] = (struct slice){key, count};
 }
 
 static void gather_cell(void *context, struct minute minute, const struct cell *cell) {
@@ -29,9 +28,21 @@ static void gather_atom_cell(void *context, struct minute minute, const struct a
     gather(context, slice_key_atom(cell->atom, cell->ad, cell->country), cell->count);
 }
 
+/* Room at once for what memory holds of the minute: millions, as a rule, if it is the newest. */
+static void gather_room(const struct view *view, struct minute minute, struct gathering *gathering) {
+    for (uint32_t p = 0; p < view->partition_count; p++) {
+        const struct partition_cells *partition = &view->partitions[p];
+        size_t at = partition_minute_index(partition, minute);
+        if (at == partition->minute_count || partition->minutes[at]->minute.index != minute.index) continue;
+        gathering->capacity += (size_t)partition->minutes[at]->cells.cell_count + partition->minutes[at]->atoms.cell_count;
+    }
+    if (gathering->capacity > 0) gathering->items = memory_allocate_large(gathering->capacity * sizeof *gathering->items);
+}
+
 static enum status gather_minute(struct view *view, struct minute minute, struct gathering *gathering,
                                  struct failure *failure) {
     struct minute end = {minute.index + 1};
+    gather_room(view, minute, gathering);
     enum status status = view_visit_cells(view, minute, end, gather_cell, gathering, failure);
     if (status == STATUS_OK) status = view_visit_atom_cells(view, 0, minute, end, gather_atom_cell, gathering, failure);
     return status;
