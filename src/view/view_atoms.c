@@ -19,12 +19,12 @@ void view_apply_atoms(struct view *view, struct partition_cells *partition, cons
             CHECK(increments[i].atom != ATOM_ALL);
             if (last == NULL || last->minute.index != increments[i].minute.index)
                 last = partition_get_minute(partition, increments[i].minute);
+            CHECK(last != NULL && last->cells.cell_count > 0); /* beside an increment of all clicks */
             minutes[i] = last;
             keys[i] = atom_cell_key(increments[i].atom, increments[i].ad, increments[i].country);
             cell_table_prefetch(&last->atoms, keys[i]);
         }
         for (size_t i = 0; i < group; i++) {
-            CHECK(minutes[i]->cells.cell_count > 0); /* beside an increment of all clicks */
             cell_table_add(&minutes[i]->atoms, keys[i], 1);
             if (slices_hold(view->slices, minutes[i]->minute))
                 slices_add_late(view->slices, minutes[i]->minute, keys[i] - 1, 1); /* the same order of bits */

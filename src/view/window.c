@@ -41,10 +41,10 @@ struct late_click {
 
 struct window {
     uint64_t bytes_max;
-    uint32_t from;          /* [from, ..) is covered */
-    uint32_t closed_before; /* minutes below are closed */
-    uint32_t newest;        /* the highest minute ever added to */
-    uint64_t clicks;        /* in all that is held */
+    uint32_t from;                  /* [from, ..) is covered */
+    _Atomic uint32_t closed_before; /* minutes below are closed; moves over empty ones beside readers */
+    uint32_t newest;                /* the highest minute ever added to */
+    uint64_t clicks;                /* in all that is held */
     uint64_t changes;
     struct slot *slots;
     struct cumulative cumulatives[CUMULATIVES_MAX]; /* boundaries ascending, all >= from */
