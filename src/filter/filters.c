@@ -27,6 +27,7 @@ struct filters {
     size_t info_capacity;
     uint32_t number, standing, ranked;
     uint64_t content_bytes;
+    uint32_t recalculations; /* ever wanted */
 };
 
 struct filters *filters_create(void) {
@@ -191,6 +192,7 @@ void filters_apply(struct filters *filters, const struct filter_record *record) 
         break;
     case FILTER_RECALCULATE:
         entry_find(filters, record->id)->stored.recalculate_wanted = true;
+        filters->recalculations++;
         break;
     }
     filters->number = record->number;
@@ -245,4 +247,8 @@ const struct atoms *filters_atoms(const struct filters *filters) {
 uint64_t filters_memory_bytes(const struct filters *filters) {
     return sizeof *filters + filters->capacity * sizeof(struct entry *) + filters->info_capacity * sizeof *filters->infos +
            filters->content_bytes + atoms_memory_bytes(filters->atoms);
+}
+
+uint32_t filters_recalculations(const struct filters *filters) {
+    return filters->recalculations;
 }

@@ -62,6 +62,7 @@ bool filters_awaits_past(const struct filters *filters, const struct stored_filt
 uint32_t filters_number(const struct filters *filters);  /* of the last record applied, 0 before the first */
 uint32_t filters_created(const struct filters *filters); /* deleted ones too */
 uint32_t filters_standing(const struct filters *filters);
-uint32_t filters_ranked(const struct filters *filters); /* standing ones that are marked */
+uint32_t filters_recalculations(const struct filters *filters); /* ever wanted: 0, and none awaits its past */
+uint32_t filters_ranked(const struct filters *filters);         /* standing ones that are marked */
 const struct atoms *filters_atoms(const struct filters *filters);
 uint64_t filters_memory_bytes(const struct filters *filters);

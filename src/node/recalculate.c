@@ -73,7 +73,8 @@ static bool begin_run(struct node *node) {
     pthread_rwlock_rdlock(&node->view_lock);
     const struct filters *filters = view_filters(node->view);
     const struct stored_filter *oldest = NULL;
-    for (const struct stored_filter *at = filters_next_created(filters, 1); at != NULL;
+    bool any = filters_recalculations(filters) > 0; /* mostly none, and there may be a hundred thousand filters */
+    for (const struct stored_filter *at = any ? filters_next_created(filters, 1) : NULL; at != NULL;
          at = filters_next_created(filters, at->filter->id + 1))
         if (filters_awaits_past(filters, at) && (oldest == NULL || at->number < oldest->number)) oldest = at;
     if (oldest != NULL) {

