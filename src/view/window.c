@@ -84,7 +84,8 @@ void window_destroy(struct window *window) {
 
 void window_begin(struct window *window, struct minute from) {
     CHECK(window->newest == 0 && window->clicks == 0);
-    window->from = window->closed_before = from.index;
+    window->from = from.index;
+    window->closed_before = from.index;
 }
 
 static struct slot *find_slot(const struct window *window, uint32_t minute) {
