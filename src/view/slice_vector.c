@@ -54,16 +54,12 @@ void slice_vector_init(struct slice_vector *vector, struct slice *items, struct 
     const struct slice *sorted = items = slices_sorted(items, scratch, count);
     vector->entry_count = count = add_up_equal(items, count);
     vector->group_count = (count + SLICE_GROUP - 1) / SLICE_GROUP;
-    vector->group_keys = memory_allocate(vector->group_count * sizeof *vector->group_keys);
-    vector->group_offsets = memory_allocate(vector->group_count * sizeof *vector->group_offsets);
+    vector->groups = memory_allocate(vector->group_count * sizeof *vector->groups);
     CHECK(count <= (UINT32_MAX - SLICE_READ_AHEAD) / SLICE_ENTRY_BYTES_MAX);
     uint8_t *entries = memory_allocate((size_t)count * SLICE_ENTRY_BYTES_MAX + SLICE_READ_AHEAD), *at = entries;
     for (uint32_t i = 0; i < count; i++) {
         bool first = i % SLICE_GROUP == 0;
-        if (first) {
-            vector->group_keys[i / SLICE_GROUP] = sorted[i].key;
-            vector->group_offsets[i / SLICE_GROUP] = (uint32_t)(at - entries);
-        }
+        if (first) vector->groups[i / SLICE_GROUP] = (struct slice_group){sorted[i].key, (uint32_t)(at - entries)};
         at = encode(at, first ? 0 : sorted[i].key - sorted[i - 1].key, sorted[i].count);
     }
     memset(at, 0, SLICE_READ_AHEAD);
@@ -72,8 +68,7 @@ void slice_vector_init(struct slice_vector *vector, struct slice *items, struct 
 }
 
 void slice_vector_fini(struct slice_vector *vector) {
-    free(vector->group_keys);
-    free(vector->group_offsets);
+    free(vector->groups);
     free(vector->entries);
     for (uint32_t r = 0; r < vector->run_count; r++) free(vector->runs[r].slices);
     *vector = (struct slice_vector){0};
@@ -152,15 +147,42 @@ void slice_vector_fold(const struct slice_vector *vector, struct slice_vector *f
 
 /* --- reading --- */
 
-static inline void add_to_sum(void *context, uint64_t key, uint64_t count) {
-    (void)key;
-    add_checked(context, count);
+uint32_t slice_vector_probes(const struct slice_vector *vector, uint64_t first, uint64_t last,
+                             struct slice_probe probes[SLICE_PROBES_MAX]) {
+    uint32_t count = 0;
+    if (vector->group_count > 0)
+        probes[count++] = (struct slice_probe){
+            vector, NULL, first, last, (const uint8_t *)vector->groups, sizeof *vector->groups, vector->group_count, 0};
+    for (uint32_t r = 0; r < vector->run_count; r++) {
+        const struct slice_run *run = &vector->runs[r];
+        probes[count++] = (struct slice_probe){
+            vector, run, first, last, (const uint8_t *)&run->slices->key, sizeof *run->slices, run->count, 0};
+    }
+    return count;
 }
 
-uint64_t slice_vector_sum(const struct slice_vector *vector, uint64_t first, uint64_t last) {
-    uint64_t sum = 0;
-    slice_vector_visit(vector, first, last, add_to_sum, &sum);
-    return sum;
+static uint64_t probe_key(const struct slice_probe *probe, uint32_t index) {
+    return get_u64(probe->keys + (size_t)index * probe->stride);
+}
+
+/* A step of all before the next step of any. What is left of a probe's keys to look at is halved in each, without branches
+ * on what the keys are: there is no use in guessing where others can be done meanwhile. */
+void slice_probes_locate(struct slice_probe *probes, uint32_t count) {
+    for (bool more = true; more;) {
+        more = false;
+        for (uint32_t i = 0; i < count; i++) {
+            struct slice_probe *probe = &probes[i];
+            if (probe->key_count == 0) continue;
+            uint32_t half = (probe->key_count + 1) / 2;
+            uint32_t is_below =
+                0 - (uint32_t)(probe_key(probe, probe->below + half - 1) < probe->first); /* all bits or none */
+            probe->below += half & is_below;
+            probe->key_count = ((probe->key_count - half) & is_below) | ((half - 1) & ~is_below);
+            uint32_t next = probe->below + (probe->key_count + 1) / 2;
+            if (next > 0) __builtin_prefetch(probe->keys + (size_t)(next - 1) * probe->stride);
+            more |= probe->key_count > 0;
+        }
+    }
 }
 
 uint64_t slice_vector_entries(const struct slice_vector *vector, uint64_t first, uint64_t last) {
@@ -178,6 +200,6 @@ uint64_t slice_vector_entries(const struct slice_vector *vector, uint64_t first,
 }
 
 uint64_t slice_vector_bytes(const struct slice_vector *vector) {
-    return (uint64_t)vector->group_count * (sizeof *vector->group_keys + sizeof *vector->group_offsets) +
-           vector->entries_bytes + (uint64_t)vector->late_count * sizeof(struct slice);
+    return (uint64_t)vector->group_count * sizeof *vector->groups + vector->entries_bytes +
+           (uint64_t)vector->late_count * sizeof(struct slice);
 }

@@ -53,10 +53,14 @@ static void note_visited(void *context, uint64_t key, uint64_t count) {
 
 static void compare_range(const struct slice_vector *vector, const struct model *model, uint64_t first, uint64_t last) {
     uint64_t wanted = model_sum(model, first, last);
-    assert_true(slice_vector_sum(vector, first, last) == wanted);
-    struct visited visited = {.first = first, .last = last};
+    struct visited visited = {.first = first, .last = last}, located = visited;
     slice_vector_visit(vector, first, last, note_visited, &visited);
     assert_true(visited.sum == wanted);
+    struct slice_probe probes[SLICE_PROBES_MAX];
+    uint32_t probe_count = slice_vector_probes(vector, first, last, probes);
+    slice_probes_locate(probes, probe_count);
+    for (uint32_t i = 0; i < probe_count; i++) slice_probe_visit(&probes[i], note_visited, &located);
+    assert_true(located.sum == wanted && located.entries == visited.entries);
     uint64_t entries = slice_vector_entries(vector, first, last);
     assert_true(entries >= visited.entries && entries <= visited.entries + 2 * SLICE_GROUP);
 }
