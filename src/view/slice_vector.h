@@ -13,19 +13,12 @@
 #pragma once
 
 #include "base/codec.h"
-#include "view/slice_sort.h"
+#include "view/slice_runs.h"
 
 enum {
     SLICE_GROUP = 32, /* a look-up decodes at most this many entries */
     SLICE_ENTRY_BYTES_MAX = 1 + 8 + 1 + 8,
     SLICE_READ_AHEAD = 16, /* bytes behind the entries that decoding may touch */
-    SLICE_RUNS_MAX = 17,   /* each holds over 4 times the entries of the next, all together fewer than 2^32 */
-};
-
-/* Ascending, each key once. */
-struct slice_run {
-    struct slice *slices;
-    uint32_t count;
 };
 
 /* Together, and 12 bytes: who has found the key has the offset in the same line. */
@@ -40,16 +33,13 @@ struct slice_vector {
     struct slice_group *groups; /* ascending */
     uint8_t *entries;
     uint32_t entries_bytes;
-    uint32_t late_count; /* entries in all runs */
-    uint32_t run_count;
-    struct slice_run runs[SLICE_RUNS_MAX]; /* the largest first */
+    struct slice_runs late;
 };
 
 /* From items in any order; equal keys are added up. `scratch` has room for as many. Both are used as working memory. */
 void slice_vector_init(struct slice_vector *vector, struct slice *items, struct slice *scratch, uint32_t count);
 void slice_vector_fini(struct slice_vector *vector);
-/* Adds late clicks, in any order and with equal keys; `items` is used as working memory. Moves each entry a few times in
- * all, however many calls bring them. */
+/* Adds late clicks, in any order and with equal keys; `items` is used as working memory. */
 void slice_vector_add_late(struct slice_vector *vector, struct slice *items, uint32_t count);
 /* A vector of the same counts without runs. */
 void slice_vector_fold(const struct slice_vector *vector, struct slice_vector *folded);
@@ -57,17 +47,15 @@ void slice_vector_fold(const struct slice_vector *vector, struct slice_vector *f
  * vectors are located together: nothing of them is in a cache, and so their loads overlap. Located in sixties it takes a
  * fifth of the time that one after the other takes. */
 struct slice_probe {
-    const struct slice_vector *vector;
-    const struct slice_run *run; /* NULL: the base */
+    const struct slice_vector *vector; /* its base, */
+    const struct slice_run *run;       /* or a run; the other is NULL */
     uint64_t first, last;
     const uint8_t *keys; /* ascending, one every `stride` bytes: the run's, or the groups' first ones */
     uint32_t stride, key_count;
     uint32_t below; /* found: so many keys are below `first` */
 };
-enum { SLICE_PROBES_MAX = 1 + SLICE_RUNS_MAX }; /* of one vector */
-/* Returns how many were put there; none for a vector without entries. */
-uint32_t slice_vector_probes(const struct slice_vector *vector, uint64_t first, uint64_t last,
-                             struct slice_probe probes[SLICE_PROBES_MAX]);
+struct slice_probe slice_probe_base(const struct slice_vector *vector, uint64_t first, uint64_t last);
+struct slice_probe slice_probe_run(const struct slice_run *run, uint64_t first, uint64_t last);
 void slice_probes_locate(struct slice_probe *probes, uint32_t count);
 /* Entries that slice_vector_visit decodes for [first, last], with those beside them in their groups; found without decoding.
  */
@@ -106,19 +94,6 @@ static inline int64_t slice_vector_group(const struct slice_vector *vector, uint
     return (int64_t)low - 1;
 }
 
-/* Index of the first slice of the run at or behind the key. */
-static inline uint32_t slice_run_index(const struct slice_run *run, uint64_t key) {
-    uint32_t low = 0, high = run->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (run->slices[middle].key < key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static inline uint32_t slice_vector_group_entries(const struct slice_vector *vector, uint32_t group) {
     uint32_t left = vector->entry_count - group * SLICE_GROUP;
     return left < SLICE_GROUP ? left : SLICE_GROUP;
@@ -127,16 +102,6 @@ static inline uint32_t slice_vector_group_entries(const struct slice_vector *vec
 /* The last group that begins below `first`, or the first one: nothing before it is wanted. */
 static inline uint32_t slice_probe_group(const struct slice_probe *probe) {
     return probe->below == 0 ? 0 : probe->below - 1;
-}
-
-/* `visit` for the entries from `first` to `last`, both included: base and runs, so a key may come more than once, and not in
- * order. With a static inline `visit` and a local context all of it becomes one loop. */
-typedef void slice_visit(void *context, uint64_t key, uint64_t count);
-
-__attribute__((always_inline)) static inline void slice_run_visit(const struct slice_run *run, uint32_t from, uint64_t last,
-                                                                  slice_visit *visit, void *context) {
-    for (uint32_t i = from; i < run->count && run->slices[i].key <= last; i++)
-        visit(context, run->slices[i].key, run->slices[i].count);
 }
 
 /* Of the base, from the beginning of a group on that begins at or before `first`, or of the first one. */
@@ -156,10 +121,11 @@ __attribute__((always_inline)) static inline void slice_base_visit(const struct 
     }
 }
 
+/* `visit` for the entries from `first` to `last`, both included: base and runs, so a key may come more than once, and not in
+ * order. With a static inline `visit` and a local context all of it becomes one loop. */
 __attribute__((always_inline)) static inline void slice_vector_visit(const struct slice_vector *vector, uint64_t first,
                                                                      uint64_t last, slice_visit *visit, void *context) {
-    for (uint32_t r = 0; r < vector->run_count; r++)
-        slice_run_visit(&vector->runs[r], slice_run_index(&vector->runs[r], first), last, visit, context);
+    slice_runs_visit(&vector->late, first, last, visit, context);
     int64_t begin = slice_vector_group(vector, first);
     slice_base_visit(vector, begin < 0 ? 0 : (uint32_t)begin, first, last, visit, context);
 }

@@ -127,11 +127,17 @@ void slices_add_late(struct slices *slices, struct minute minute, uint64_t key, 
     note_country(slices->country_bits, key);
 }
 
+static bool fold_is_due(const struct slice_vector *vector) {
+    uint32_t late = vector->late.count;
+    return late > FOLD_LATE_MIN && (late > vector->entry_count / FOLD_SHARE || late > FOLD_LATE_MAX);
+}
+
 void slices_settle(struct slices *slices) {
     if (slices->late_minute_count == 0) return;
     for (size_t i = 0; i < slices->late_minute_count; i++) {
         struct slice_minute *slot = slices_slot(slices, slices->late_minutes[i]);
         slice_vector_add_late(&slot->vector, slot->late, slot->late_count);
+        slices->may_fold |= fold_is_due(&slot->vector);
         free(slot->late);
         slot->late = NULL;
         slot->late_count = slot->late_capacity = 0;
@@ -184,7 +190,7 @@ struct slices_usage slices_usage(const struct slices *slices) {
         if (slices->ring[i] == NULL) continue;
         usage.bytes += slot_bytes(slices->ring[i]);
         usage.minutes++;
-        usage.entries += (uint64_t)slices->ring[i]->vector.entry_count + slices->ring[i]->vector.late_count;
+        usage.entries += (uint64_t)slices->ring[i]->vector.entry_count + slices->ring[i]->vector.late.count;
     }
     return usage;
 }
@@ -240,13 +246,8 @@ void slices_fill_commit(struct slices *slices) {
     slices->from = slices->prepared_minute;
 }
 
-static bool fold_is_due(const struct slice_vector *vector) {
-    uint32_t late = vector->late_count;
-    return late > FOLD_LATE_MIN && (late > vector->entry_count / FOLD_SHARE || late > FOLD_LATE_MAX);
-}
-
 bool slices_fold_prepare(struct slices *slices) {
-    if (!slices_active(slices)) return false;
+    if (!slices_active(slices) || !slices->may_fold) return false;
     for (uint32_t minute = slices->closed_before; minute-- > slices->from;) {
         const struct slice_minute *slot = slices_slot(slices, minute);
         if (slot == NULL || !fold_is_due(&slot->vector)) continue;
@@ -255,6 +256,7 @@ bool slices_fold_prepare(struct slices *slices) {
         slice_vector_fold(&slot->vector, &slices->prepared_slot->vector);
         return true;
     }
+    slices->may_fold = false;
     return false;
 }
 

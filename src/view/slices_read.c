@@ -31,13 +31,6 @@ static bool has_atom_0(const struct selection *selection) {
     return false;
 }
 
-static uint64_t atom_first(uint32_t atom) {
-    return slice_key_atom(atom, 0, (struct country){0});
-}
-static uint64_t atom_last(uint32_t atom) {
-    return atom_first(atom) | (SLICE_KEY_FIRST_ATOM - 1);
-}
-
 /* --- one ad --- */
 
 /* Whether fewer of the countries are selected than are not. */
@@ -74,7 +67,7 @@ enum { COUNT_PROBES = 64, COUNT_AHEAD = 8 };
 struct counting {
     const struct selection *selection;
     struct slice_probe probes[COUNT_PROBES];
-    int8_t signs[COUNT_PROBES];
+    int32_t signs[COUNT_PROBES];
     uint32_t probe_count;
     int64_t sum;
 };
@@ -109,12 +102,16 @@ static void count_gathered(struct counting *counting) {
     counting->probe_count = 0;
 }
 
-static void count_range(struct counting *counting, const struct slice_vector *vector, uint64_t first, uint64_t last,
-                        int sign) {
-    if (counting->probe_count + SLICE_PROBES_MAX > COUNT_PROBES) count_gathered(counting);
-    uint32_t added = slice_vector_probes(vector, first, last, &counting->probes[counting->probe_count]);
-    memset(&counting->signs[counting->probe_count], sign, added);
-    counting->probe_count += added;
+static void count_probe(struct counting *counting, struct slice_probe probe, int32_t sign) {
+    if (counting->probe_count == COUNT_PROBES) count_gathered(counting);
+    counting->signs[counting->probe_count] = sign;
+    counting->probes[counting->probe_count++] = probe;
+}
+
+static void count_range(struct counting *counting, const struct slice_vector *vector, struct slice_keys keys, int32_t sign) {
+    if (vector->group_count > 0) count_probe(counting, slice_probe_base(vector, keys.first, keys.last), sign);
+    for (uint32_t r = 0; r < vector->late.run_count; r++)
+        count_probe(counting, slice_probe_run(&vector->late.runs[r], keys.first, keys.last), sign);
 }
 
 /* Of one ad in one minute. */
@@ -122,8 +119,8 @@ static void count_atoms(struct counting *counting, const struct slice_vector *ve
     for (size_t i = 0; i < counting->selection->term_count; i++) {
         struct filter_term term = counting->selection->terms[i];
         if (term.atom == 0) continue;
-        count_range(counting, vector, slice_key_atom(term.atom, ad, (struct country){0}),
-                    slice_key_atom(term.atom, ad, (struct country){UINT16_MAX}), term.sign);
+        struct slice_keys keys = slice_keys_atom_ad(term.atom, ad);
+        count_range(counting, vector, keys, term.sign);
     }
 }
 
@@ -142,7 +139,7 @@ uint64_t slices_count(const struct slices *slices, const struct selection *selec
         __builtin_prefetch(slices_slot(slices, minute + COUNT_AHEAD)); /* NULL or one outside: no harm */
         if (slot == NULL) continue;
         for (uint32_t i = 0; i < wanted.count; i++)
-            count_range(&counting, &slot->vector, wanted.keys[i], wanted.keys[i], needs_plain ? -1 : 1);
+            count_range(&counting, &slot->vector, (struct slice_keys){wanted.keys[i], wanted.keys[i]}, needs_plain ? -1 : 1);
         count_atoms(&counting, &slot->vector, ad);
     }
     count_gathered(&counting);
@@ -153,14 +150,10 @@ uint64_t slices_count(const struct slices *slices, const struct selection *selec
 
 /* --- all ads --- */
 
-struct key_range {
-    uint64_t first, last;
-};
-
 /* The countries that are selected, or those that are not, as ascending ranges of keys; neighbours in one. Free it. */
-static struct key_range *country_ranges(const struct slices *slices, const struct selection *selection, bool selected,
-                                        uint32_t *range_count) {
-    struct key_range *ranges = memory_allocate((slices->country_count + 1) * sizeof *ranges);
+static struct slice_keys *country_ranges(const struct slices *slices, const struct selection *selection, bool selected,
+                                         uint32_t *range_count) {
+    struct slice_keys *ranges = memory_allocate((slices->country_count + 1) * sizeof *ranges);
     bool goes_on = false;
     *range_count = 0;
     for (uint32_t i = 0; i < slices->country_count; i++) {
@@ -168,7 +161,7 @@ static struct key_range *country_ranges(const struct slices *slices, const struc
         bool is_wanted = selection_has_country(selection, country.code) == selected;
         uint64_t last = slice_key_country(country, (1 << 24) - 1);
         if (is_wanted && goes_on) ranges[*range_count - 1].last = last;
-        if (is_wanted && !goes_on) ranges[(*range_count)++] = (struct key_range){slice_key_country(country, 0), last};
+        if (is_wanted && !goes_on) ranges[(*range_count)++] = (struct slice_keys){slice_key_country(country, 0), last};
         goes_on = is_wanted;
     }
     return ranges;
@@ -180,7 +173,7 @@ struct slices_plan slices_plan(const struct slices *slices, const struct selecti
     struct slices_plan plan = {.needs_plain = has_atom_0(selection) && selection->all_countries};
     uint64_t selected = 0, all = 0;
     uint32_t range_count = 0;
-    struct key_range *ranges = NULL;
+    struct slice_keys *ranges = NULL;
     if (has_atom_0(selection) && !selection->all_countries) ranges = country_ranges(slices, selection, true, &range_count);
     for (uint32_t minute = from.index; minute < to.index; minute++) {
         const struct slice_minute *slot = slices_slot(slices, minute);
@@ -189,8 +182,9 @@ struct slices_plan slices_plan(const struct slices *slices, const struct selecti
             selected += slice_vector_entries(&slot->vector, ranges[i].first, ranges[i].last);
         if (ranges != NULL) all += slice_vector_entries(&slot->vector, 0, SLICE_KEY_FIRST_ATOM - 1);
         for (size_t i = 0; i < selection->term_count; i++) {
-            uint32_t atom = selection->terms[i].atom;
-            if (atom != 0) plan.entries += slice_vector_entries(&slot->vector, atom_first(atom), atom_last(atom));
+            if (selection->terms[i].atom == ATOM_ALL) continue;
+            struct slice_keys keys = slice_keys_atom(selection->terms[i].atom);
+            plan.entries += slice_vector_entries(&slot->vector, keys.first, keys.last);
         }
     }
     free(ranges);
@@ -218,24 +212,25 @@ static inline void add_country_slice(void *context, uint64_t key, uint64_t count
 static inline void add_atom_slice(void *context, uint64_t key, uint64_t count) {
     const struct dense_visit *visit = context;
     if (!selection_has_country(visit->selection, (uint16_t)key)) return;
-    uint32_t ad = (uint32_t)(key >> 16) & 0xFFFFFF;
+    uint32_t ad = slice_key_atom_ad(key);
     CHECK(ad < visit->ad_count);
     visit->dense[ad] += visit->sign * (uint32_t)count;
 }
 
-static void sum_countries(const struct slice_vector *vector, struct key_range range, struct dense_visit visit) {
+static void sum_countries(const struct slice_vector *vector, struct slice_keys range, struct dense_visit visit) {
     slice_vector_visit(vector, range.first, range.last, add_country_slice, &visit);
 }
 
 static void sum_atom(const struct slice_vector *vector, uint32_t atom, struct dense_visit visit) {
-    slice_vector_visit(vector, atom_first(atom), atom_last(atom), add_atom_slice, &visit);
+    struct slice_keys keys = slice_keys_atom(atom);
+    slice_vector_visit(vector, keys.first, keys.last, add_atom_slice, &visit);
 }
 
 void slices_sum(const struct slices *slices, const struct selection *selection, const struct slices_plan *plan,
                 struct minute from, struct minute to, uint32_t *dense, uint32_t ad_count) {
     check_covered(slices, from, to);
     uint32_t range_count = 0;
-    struct key_range *ranges = NULL;
+    struct slice_keys *ranges = NULL;
     if (has_atom_0(selection) && !selection->all_countries)
         ranges = country_ranges(slices, selection, !plan->subtract_rest, &range_count);
     struct dense_visit visit = {.selection = selection, .dense = dense, .ad_count = ad_count};

@@ -51,7 +51,7 @@ struct view *view_create(struct store *store, const struct kv *kv, struct ads *a
 
 static void minute_cells_destroy(struct minute_cells *minute) {
     cell_table_fini(&minute->cells);
-    cell_table_fini(&minute->atoms);
+    slice_runs_fini(&minute->atoms);
     free(minute);
 }
 
@@ -65,6 +65,7 @@ void view_destroy(struct view *view) {
     store_cut_release(view->cut);
     window_destroy(view->window);
     slices_destroy(view->slices);
+    view_atom_items_fini(&view->atom_items);
     filters_destroy(view->filters);
     free(view->history_runs);
     rank_memo_destroy(view->memo);
@@ -133,8 +134,8 @@ static void measure_memory(struct partition_cells *partition) {
     partition->public.cells_in_memory = partition->public.bytes_in_memory = 0;
     for (size_t i = 0; i < partition->minute_count; i++) {
         const struct minute_cells *minute = partition->minutes[i];
-        partition->public.cells_in_memory += (uint64_t)minute->cells.cell_count + minute->atoms.cell_count;
-        partition->public.bytes_in_memory += cell_table_bytes(&minute->cells) + cell_table_bytes(&minute->atoms);
+        partition->public.cells_in_memory += (uint64_t)minute->cells.cell_count + minute->atoms.count;
+        partition->public.bytes_in_memory += cell_table_bytes(&minute->cells) + slice_runs_bytes(&minute->atoms);
     }
 }
 

@@ -5,44 +5,81 @@
 #include "base/check.h"
 #include "view/view_internal.h"
 
-enum { APPLY_GROUP = 16 }; /* increments whose slots are fetched together before any is touched */
+void view_atom_items_fini(struct atom_items *items) {
+    free(items->items);
+    free(items->others);
+    free(items->scratch);
+    *items = (struct atom_items){0};
+}
+
+static void make_room(struct atom_items *items, size_t count) {
+    if (count <= items->capacity) return;
+    view_atom_items_fini(items);
+    items->items = memory_allocate_large(count * sizeof *items->items);
+    items->others = memory_allocate_large(count * sizeof *items->others);
+    items->scratch = memory_allocate_large(count * sizeof *items->scratch);
+    items->capacity = count;
+}
+
+static uint64_t increment_key(const struct atom_increment *increment) {
+    CHECK(increment->atom != ATOM_ALL);
+    return slice_key_atom(increment->atom, increment->ad, increment->country);
+}
+
+static void add_items(struct view *view, struct partition_cells *partition, struct minute minute, struct slice *items,
+                      size_t count) {
+    if (count == 0) return;
+    CHECK(count <= UINT32_MAX);
+    struct minute_cells *cells = partition_get_minute(partition, minute);
+    CHECK(cells->cells.cell_count > 0); /* beside increments of all clicks */
+    if (slices_hold(view->slices, minute))
+        for (size_t i = 0; i < count; i++) slices_add_late(view->slices, minute, items[i].key, items[i].count);
+    slice_runs_add(&cells->atoms, items, (uint32_t)count);
+}
+
+/* Those of other minutes than the newest, late as a rule: by minute. `others` are minutes, each with its increment's
+ * place. */
+static void add_others(struct view *view, struct partition_cells *partition, const struct partial *partial, size_t count) {
+    struct atom_items *items = &view->atom_items;
+    const struct slice *sorted = slices_sorted(items->others, items->scratch, (uint32_t)count);
+    for (size_t first = 0, next; first < count; first = next) {
+        uint64_t minute = sorted[first].key;
+        for (next = first; next < count && sorted[next].key == minute; next++) {
+            items->items[next - first] = (struct slice){increment_key(&partial->atom_increments[sorted[next].count - 1]), 1};
+        }
+        add_items(view, partition, (struct minute){(uint32_t)minute}, items->items, next - first);
+    }
+}
 
 void view_apply_atoms(struct view *view, struct partition_cells *partition, const struct partial *partial) {
-    struct minute_cells *minutes[APPLY_GROUP];
-    struct minute_cells *last = NULL;
-    for (size_t first = 0; first < partial->atom_increment_count; first += APPLY_GROUP) {
-        size_t left = partial->atom_increment_count - first;
-        size_t group = left < APPLY_GROUP ? left : APPLY_GROUP;
-        const struct atom_increment *increments = &partial->atom_increments[first];
-        uint64_t keys[APPLY_GROUP];
-        for (size_t i = 0; i < group; i++) {
-            CHECK(increments[i].atom != ATOM_ALL);
-            if (last == NULL || last->minute.index != increments[i].minute.index)
-                last = partition_get_minute(partition, increments[i].minute);
-            CHECK(last != NULL && last->cells.cell_count > 0); /* beside an increment of all clicks */
-            minutes[i] = last;
-            keys[i] = atom_cell_key(increments[i].atom, increments[i].ad, increments[i].country);
-            cell_table_prefetch(&last->atoms, keys[i]);
-        }
-        for (size_t i = 0; i < group; i++) {
-            cell_table_add(&minutes[i]->atoms, keys[i], 1);
-            if (slices_hold(view->slices, minutes[i]->minute))
-                slices_add_late(view->slices, minutes[i]->minute, keys[i] - 1, 1); /* the same order of bits */
-        }
+    size_t count = partial->atom_increment_count, kept = 0, other = 0;
+    if (count == 0) return;
+    CHECK(count <= UINT32_MAX);
+    struct atom_items *items = &view->atom_items;
+    make_room(items, count);
+    struct minute newest = partial->atom_increments[count - 1].minute; /* nearly all, while clicks come as they happen */
+    for (size_t i = 0; i < count; i++) {
+        const struct atom_increment *increment = &partial->atom_increments[i];
+        if (increment->minute.index == newest.index)
+            items->items[kept++] = (struct slice){increment_key(increment), 1};
+        else
+            items->others[other++] = (struct slice){increment->minute.index, i + 1};
     }
+    add_items(view, partition, newest, items->items, kept);
+    add_others(view, partition, partial, other);
 }
 
 /* --- checkpoint --- */
 
-static struct atom_cell *sorted_atom_cells(const struct cell_table *table) {
-    size_t count = table->cell_count;
-    struct cell_slot *slots = memory_allocate_large(count * sizeof *slots);
+static struct atom_cell *sorted_atom_cells(const struct slice_runs *atoms, size_t *cell_count) {
+    struct slice *sorted = memory_allocate_large((size_t)atoms->count * sizeof *sorted);
+    uint32_t count = slice_runs_sorted(atoms, sorted);
     struct atom_cell *cells = memory_allocate_large(count * sizeof *cells);
-    cell_table_sorted(table, slots);
     for (size_t i = 0; i < count; i++)
-        cells[i] = (struct atom_cell){atom_key_atom(slots[i].key), atom_key_ad(slots[i].key), cell_key_country(slots[i].key),
-                                      slots[i].count};
-    free(slots);
+        cells[i] = (struct atom_cell){slice_key_atom_of(sorted[i].key), slice_key_atom_ad(sorted[i].key),
+                                      slice_key_atom_country(sorted[i].key), sorted[i].count};
+    free(sorted);
+    *cell_count = count;
     return cells;
 }
 
@@ -53,9 +90,9 @@ enum status view_put_atoms(struct view *view, struct kv_batch *batch, uint32_t p
     enum status status = STATUS_OK;
     for (size_t i = 0; i < partition->minute_count && status == STATUS_OK; i++) {
         const struct minute_cells *minute = partition->minutes[i];
-        size_t count = minute->atoms.cell_count;
-        if (count == 0) continue;
-        struct atom_cell *cells = sorted_atom_cells(&minute->atoms);
+        size_t count;
+        if (minute->atoms.count == 0) continue;
+        struct atom_cell *cells = sorted_atom_cells(&minute->atoms, &count);
         if (!view_minute_leaves(partition, minute->minute)) {
             open[open_count++] = (struct open_atom_minute){minute->minute, cells, count};
             continue;
@@ -74,10 +111,39 @@ enum status view_put_atoms(struct view *view, struct kv_batch *batch, uint32_t p
 
 /* --- loading --- */
 
+/* Minute by minute, as they lie in the store. */
+struct loading {
+    struct partition_cells *partition;
+    struct minute minute;
+    struct slice *items;
+    size_t count, capacity;
+};
+
+static void loaded_minute(struct loading *loading) {
+    if (loading->count == 0) return;
+    CHECK(loading->count <= UINT32_MAX);
+    slice_runs_add(&partition_get_minute(loading->partition, loading->minute)->atoms, loading->items,
+                   (uint32_t)loading->count);
+    loading->count = 0;
+}
+
 static void load_atom_cell(void *context, struct minute minute, const struct atom_cell *cell) {
-    struct partition_cells *partition = context;
-    cell_table_add(&partition_get_minute(partition, minute)->atoms, atom_cell_key(cell->atom, cell->ad, cell->country),
-                   cell->count);
+    struct loading *loading = context;
+    if (minute.index != loading->minute.index) loaded_minute(loading);
+    loading->minute = minute;
+    if (loading->count == loading->capacity) {
+        loading->capacity = loading->capacity * 2 + 4096;
+        loading->items = memory_resize(loading->items, loading->capacity * sizeof *loading->items);
+    }
+    loading->items[loading->count++] = (struct slice){slice_key_atom(cell->atom, cell->ad, cell->country), cell->count};
+}
+
+static enum status load_open_atoms(struct view *view, uint32_t p, struct failure *failure) {
+    struct loading loading = {.partition = &view->partitions[p]};
+    enum status status = store_load_open_atoms(view->store, p, load_atom_cell, &loading, failure);
+    if (status == STATUS_OK) loaded_minute(&loading);
+    free(loading.items);
+    return status;
 }
 
 static void note_backfilled(void *context, uint32_t atom, uint32_t run) {
@@ -94,8 +160,7 @@ static void note_backfilled(void *context, uint32_t atom, uint32_t run) {
 
 enum status view_load_atoms(struct view *view, struct failure *failure) {
     enum status status = store_load_backfilled(view->store, note_backfilled, view, failure);
-    for (uint32_t p = 0; p < view->partition_count && status == STATUS_OK; p++)
-        status = store_load_open_atoms(view->store, p, load_atom_cell, &view->partitions[p], failure);
+    for (uint32_t p = 0; p < view->partition_count && status == STATUS_OK; p++) status = load_open_atoms(view, p, failure);
     return status;
 }
 

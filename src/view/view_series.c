@@ -73,19 +73,36 @@ static void push_atom_cell(void *context, struct minute minute, const struct ato
     push_part(context, minute, cell->country, cell->count);
 }
 
+struct minute_parts {
+    struct minute minute;
+    struct parts *parts;
+};
+
+static inline void push_slice(void *context, uint64_t key, uint64_t count) {
+    const struct minute_parts *to = context;
+    push_part(to->parts, to->minute, slice_key_atom_country(key), count);
+}
+
+static void push_minute(const struct minute_cells *minute, uint32_t atom, uint32_t ad, struct parts *parts) {
+    if (atom != ATOM_ALL) {
+        struct minute_parts to = {minute->minute, parts};
+        struct slice_keys keys = slice_keys_atom_ad(atom, ad);
+        slice_runs_visit(&minute->atoms, keys.first, keys.last, push_slice, &to);
+        return;
+    }
+    for (uint16_t k = 0; k < minute->cells.country_count; k++) {
+        struct country country = {minute->cells.countries[k]};
+        uint64_t count = cell_table_count(&minute->cells, cell_key(ad, country));
+        if (count > 0) push_part(parts, minute->minute, country, count);
+    }
+}
+
 static void push_memory(struct view *view, uint32_t p, uint32_t atom, uint32_t ad, struct minute_range range,
                         struct parts *parts) {
     const struct partition_cells *partition = &view->partitions[p];
     for (size_t i = partition_minute_index(partition, range.from); i < partition->minute_count; i++) {
-        const struct minute_cells *minute = partition->minutes[i];
-        if (minute->minute.index >= range.to.index) break;
-        const struct cell_table *table = atom == ATOM_ALL ? &minute->cells : &minute->atoms;
-        for (uint16_t k = 0; k < table->country_count; k++) {
-            struct country country = {table->countries[k]};
-            uint64_t key = atom == ATOM_ALL ? cell_key(ad, country) : atom_cell_key(atom, ad, country);
-            uint64_t count = cell_table_count(table, key);
-            if (count > 0) push_part(parts, minute->minute, country, count);
-        }
+        if (partition->minutes[i]->minute.index >= range.to.index) break;
+        push_minute(partition->minutes[i], atom, ad, parts);
     }
 }
 

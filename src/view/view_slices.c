@@ -34,9 +34,21 @@ static void gather_room(const struct view *view, struct minute minute, struct ga
         const struct partition_cells *partition = &view->partitions[p];
         size_t at = partition_minute_index(partition, minute);
         if (at == partition->minute_count || partition->minutes[at]->minute.index != minute.index) continue;
-        gathering->capacity += (size_t)partition->minutes[at]->cells.cell_count + partition->minutes[at]->atoms.cell_count;
+        gathering->capacity += (size_t)partition->minutes[at]->cells.cell_count + partition->minutes[at]->atoms.count;
     }
     if (gathering->capacity > 0) gathering->items = memory_allocate_large(gathering->capacity * sizeof *gathering->items);
+}
+
+/* Ascending from `first` on. Countries and atoms by themselves: keys of one kind differ in fewer bits, which is less work.
+ */
+static void sort_from(struct gathering *gathering, size_t first) {
+    size_t count = gathering->count - first;
+    if (count == 0) return;
+    CHECK(count <= UINT32_MAX);
+    struct slice *items = &gathering->items[first], *scratch = memory_allocate_large(count * sizeof *scratch);
+    struct slice *sorted = slices_sorted(items, scratch, (uint32_t)count);
+    if (sorted != items) memcpy(items, sorted, count * sizeof *items);
+    free(scratch);
 }
 
 static enum status gather_minute(struct view *view, struct minute minute, struct gathering *gathering,
@@ -44,7 +56,10 @@ static enum status gather_minute(struct view *view, struct minute minute, struct
     struct minute end = {minute.index + 1};
     gather_room(view, minute, gathering);
     enum status status = view_visit_cells(view, minute, end, gather_cell, gathering, failure);
+    sort_from(gathering, 0);
+    size_t countries = gathering->count;
     if (status == STATUS_OK) status = view_visit_atom_cells(view, 0, minute, end, gather_atom_cell, gathering, failure);
+    sort_from(gathering, countries);
     return status;
 }
 
