@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "view/slice_sort.h"
 
 enum {
     SLOTS_MIN = 16,
@@ -162,16 +161,11 @@ uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad) {
     return sum;
 }
 
-void cell_table_sorted(const struct cell_table *table, struct cell_slot *out) {
-    struct slice *items = memory_allocate_large(table->cell_count * sizeof *items);
-    struct slice *scratch = memory_allocate_large(table->cell_count * sizeof *scratch);
+struct slice *cell_table_sorted(const struct cell_table *table, struct slice *items, struct slice *scratch) {
     struct cell_cursor cursor = {0};
     uint32_t count = 0;
     for (const struct cell_slot *slot; (slot = cell_table_next(table, &cursor)) != NULL;)
         items[count++] = (struct slice){slot->key, slot->count};
     CHECK(count == table->cell_count);
-    const struct slice *sorted = slices_sorted(items, scratch, count);
-    for (uint32_t i = 0; i < count; i++) out[i] = (struct cell_slot){sorted[i].key, sorted[i].count};
-    free(items);
-    free(scratch);
+    return slices_sorted(items, scratch, count);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "store/store.h"
+#include "view/slice_sort.h"
 
 struct cell_slot {
     uint64_t key; /* 0 = empty, else cell_key */
@@ -53,8 +54,8 @@ void cell_table_add(struct cell_table *table, uint64_t key, uint64_t count);
 uint64_t cell_table_count(const struct cell_table *table, uint64_t key);
 /* Over all countries. */
 uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad);
-/* Sorted by key, which is by (ad, country); `out` has room for cell_count. */
-void cell_table_sorted(const struct cell_table *table, struct cell_slot *out);
+/* Sorted by key, which is by (ad, country): in one of the two, each with room for cell_count. */
+struct slice *cell_table_sorted(const struct cell_table *table, struct slice *items, struct slice *scratch);
 static inline uint64_t cell_table_bytes(const struct cell_table *table) {
     return table->slot_count * sizeof(struct cell_slot) + (table->shards != NULL ? CELL_SHARDS * sizeof *table->shards : 0) +
            table->country_capacity * sizeof(uint16_t);

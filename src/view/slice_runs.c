@@ -108,19 +108,11 @@ void slice_runs_add(struct slice_runs *runs, struct slice *items, uint32_t count
 }
 
 /* The smallest first, so that the larger are moved but once or twice. */
-uint32_t slice_runs_sorted(const struct slice_runs *runs, struct slice *out) {
-    if (runs->run_count == 0) return 0;
+uint32_t slice_runs_sorted(const struct slice_runs *runs, struct slice *out, struct slice *scratch) {
     struct slice_run merged = {.slices = out};
-    struct slice *other = runs->run_count > 1 ? memory_allocate_large((size_t)runs->count * sizeof *other) : NULL;
-    struct slice *into = runs->run_count % 2 == 1 ? out : other, *from = into == out ? other : out;
     for (uint32_t r = runs->run_count; r-- > 0;) {
-        struct slice_run next = {into, merge(runs->runs[r], merged, into)};
-        merged = next;
-        struct slice *swapped = into;
-        into = from;
-        from = swapped;
+        struct slice *into = r % 2 == 0 ? out : scratch; /* the last into `out` */
+        merged = (struct slice_run){into, merge(runs->runs[r], merged, into)};
     }
-    CHECK(merged.slices == out);
-    free(other);
     return merged.count;
 }

@@ -23,8 +23,8 @@ void slice_runs_fini(struct slice_runs *runs);
 /* Adds items in any order and with equal keys; `items` is used as working memory. Moves each entry a few times in all,
  * however many calls bring them, and about a quarter million in one call at most, beside its own: it runs under locks. */
 void slice_runs_add(struct slice_runs *runs, struct slice *items, uint32_t count);
-/* All of them, ascending, each key once; `out` has room for runs->count. Returns how many there are. */
-uint32_t slice_runs_sorted(const struct slice_runs *runs, struct slice *out);
+/* All of them, ascending, each key once; `out` and `scratch` have room for runs->count. Returns how many there are. */
+uint32_t slice_runs_sorted(const struct slice_runs *runs, struct slice *out, struct slice *scratch);
 static inline uint64_t slice_runs_bytes(const struct slice_runs *runs) {
     return (uint64_t)runs->count * sizeof(struct slice) + (uint64_t)runs->run_capacity * sizeof *runs->runs;
 }

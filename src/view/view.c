@@ -65,7 +65,7 @@ void view_destroy(struct view *view) {
     store_cut_release(view->cut);
     window_destroy(view->window);
     slices_destroy(view->slices);
-    view_atom_items_fini(&view->atom_items);
+    work_fini(&view->work);
     filters_destroy(view->filters);
     free(view->history_runs);
     rank_memo_destroy(view->memo);
@@ -269,15 +269,12 @@ bool view_minute_has_block(const struct partition_cells *partition, struct minut
     return minute_end(minute).ms <= partition->public.checkpoint_watermark.w.ms;
 }
 
-static struct cell *sorted_cells(const struct minute_cells *minute) {
+static void sorted_cells(struct view *view, const struct minute_cells *minute, struct cell *out) {
     size_t count = minute->cells.cell_count;
-    struct cell_slot *slots = memory_allocate_large(count * sizeof *slots);
-    struct cell *cells = memory_allocate_large(count * sizeof *cells);
-    cell_table_sorted(&minute->cells, slots);
+    const struct slice *sorted = cell_table_sorted(&minute->cells, work_slices(&view->work, WORK_ITEMS, count),
+                                                   work_slices(&view->work, WORK_SCRATCH, count));
     for (size_t i = 0; i < count; i++)
-        cells[i] = (struct cell){cell_key_ad(slots[i].key), cell_key_country(slots[i].key), slots[i].count};
-    free(slots);
-    return cells;
+        out[i] = (struct cell){cell_key_ad(sorted[i].key), cell_key_country(sorted[i].key), sorted[i].count};
 }
 
 /* Up to `count`. */
@@ -303,33 +300,45 @@ enum status view_store_ads(struct view *view, struct failure *failure) {
 /* A minute that closed since the last checkpoint gets its block; one that was closed then already has one, and what came
  * since is late: amendments. */
 static enum status put_closed_minute(struct view *view, struct kv_batch *batch, uint32_t p,
-                                     const struct minute_cells *minute, struct failure *failure) {
-    struct cell *cells = sorted_cells(minute);
+                                     const struct minute_cells *minute, struct cell *cells, struct failure *failure) {
     size_t count = minute->cells.cell_count;
-    enum status status = STATUS_OK;
+    sorted_cells(view, minute, cells);
     if (view_minute_has_block(&view->partitions[p], minute->minute))
-        status = store_put_amendments(view->store, batch, p, minute->minute, cells, count, failure);
-    else
-        store_put_block(view->store, batch, p, minute->minute, cells, count);
-    free(cells);
-    return status;
+        return store_put_amendments(view->store, batch, p, minute->minute, cells, count, failure);
+    store_put_block(view->store, batch, p, minute->minute, cells, count);
+    return STATUS_OK;
+}
+
+/* For those of all open minutes, which are written together, and of one that leaves. */
+static struct cell *cells_room(struct view *view, const struct partition_cells *partition) {
+    size_t open = 0, largest = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        size_t count = partition->minutes[i]->cells.cell_count;
+        if (!view_minute_leaves(partition, partition->minutes[i]->minute))
+            open += count;
+        else if (count > largest)
+            largest = count;
+    }
+    return work_get(&view->work, WORK_CELLS, (open + largest) * sizeof(struct cell));
 }
 
 static enum status put_minutes(struct view *view, struct kv_batch *batch, uint32_t p, struct failure *failure) {
     const struct partition_cells *partition = &view->partitions[p];
     struct open_minute *open = memory_allocate(partition->minute_count * sizeof *open);
+    struct cell *cells = cells_room(view, partition);
     size_t open_count = 0;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < partition->minute_count && status == STATUS_OK; i++) {
         const struct minute_cells *minute = partition->minutes[i];
         if (view_minute_leaves(partition, minute->minute)) {
-            status = put_closed_minute(view, batch, p, minute, failure);
+            status = put_closed_minute(view, batch, p, minute, cells, failure);
         } else {
-            open[open_count++] = (struct open_minute){minute->minute, sorted_cells(minute), minute->cells.cell_count};
+            sorted_cells(view, minute, cells);
+            open[open_count++] = (struct open_minute){minute->minute, cells, minute->cells.cell_count};
+            cells += minute->cells.cell_count;
         }
     }
     if (status == STATUS_OK) store_put_open(view->store, batch, p, open, open_count);
-    for (size_t i = 0; i < open_count; i++) free((void *)(uintptr_t)open[i].cells);
     free(open);
     return status;
 }

@@ -5,22 +5,6 @@
 #include "base/check.h"
 #include "view/view_internal.h"
 
-void view_atom_items_fini(struct atom_items *items) {
-    free(items->items);
-    free(items->others);
-    free(items->scratch);
-    *items = (struct atom_items){0};
-}
-
-static void make_room(struct atom_items *items, size_t count) {
-    if (count <= items->capacity) return;
-    view_atom_items_fini(items);
-    items->items = memory_allocate_large(count * sizeof *items->items);
-    items->others = memory_allocate_large(count * sizeof *items->others);
-    items->scratch = memory_allocate_large(count * sizeof *items->scratch);
-    items->capacity = count;
-}
-
 static uint64_t increment_key(const struct atom_increment *increment) {
     CHECK(increment->atom != ATOM_ALL);
     return slice_key_atom(increment->atom, increment->ad, increment->country);
@@ -37,74 +21,90 @@ static void add_items(struct view *view, struct partition_cells *partition, stru
     slice_runs_add(&cells->atoms, items, (uint32_t)count);
 }
 
-/* Those of other minutes than the newest, late as a rule: by minute. `others` are minutes, each with its increment's
- * place. */
-static void add_others(struct view *view, struct partition_cells *partition, const struct partial *partial, size_t count) {
-    struct atom_items *items = &view->atom_items;
-    const struct slice *sorted = slices_sorted(items->others, items->scratch, (uint32_t)count);
+/* Those of other minutes than the newest, late as a rule: by minute. `others` are minutes, each with its increment's place
+ * behind it; both parts are working memory for as many. */
+static void add_others(struct view *view, struct partition_cells *partition, const struct partial *partial,
+                       struct slice *others, struct slice *scratch, size_t count) {
+    struct slice *sorted = slices_sorted(others, scratch, (uint32_t)count);
+    struct slice *items = sorted == others ? scratch : others;
     for (size_t first = 0, next; first < count; first = next) {
         uint64_t minute = sorted[first].key;
-        for (next = first; next < count && sorted[next].key == minute; next++) {
-            items->items[next - first] = (struct slice){increment_key(&partial->atom_increments[sorted[next].count - 1]), 1};
-        }
-        add_items(view, partition, (struct minute){(uint32_t)minute}, items->items, next - first);
+        for (next = first; next < count && sorted[next].key == minute; next++)
+            items[next - first] = (struct slice){increment_key(&partial->atom_increments[sorted[next].count - 1]), 1};
+        add_items(view, partition, (struct minute){(uint32_t)minute}, items, next - first);
     }
 }
 
 void view_apply_atoms(struct view *view, struct partition_cells *partition, const struct partial *partial) {
-    size_t count = partial->atom_increment_count, kept = 0, other = 0;
+    size_t count = partial->atom_increment_count, newest_count = 0, other_count = 0;
     if (count == 0) return;
     CHECK(count <= UINT32_MAX);
-    struct atom_items *items = &view->atom_items;
-    make_room(items, count);
+    struct slice *items = work_slices(&view->work, WORK_ITEMS, count);
+    struct slice *others = work_slices(&view->work, WORK_SCRATCH, count);
     struct minute newest = partial->atom_increments[count - 1].minute; /* nearly all, while clicks come as they happen */
     for (size_t i = 0; i < count; i++) {
         const struct atom_increment *increment = &partial->atom_increments[i];
         if (increment->minute.index == newest.index)
-            items->items[kept++] = (struct slice){increment_key(increment), 1};
+            items[newest_count++] = (struct slice){increment_key(increment), 1};
         else
-            items->others[other++] = (struct slice){increment->minute.index, i + 1};
+            others[other_count++] = (struct slice){increment->minute.index, i + 1};
     }
-    add_items(view, partition, newest, items->items, kept);
-    add_others(view, partition, partial, other);
+    add_items(view, partition, newest, items, newest_count);
+    add_others(view, partition, partial, others, items, other_count);
 }
 
 /* --- checkpoint --- */
 
-static struct atom_cell *sorted_atom_cells(const struct slice_runs *atoms, size_t *cell_count) {
-    struct slice *sorted = memory_allocate_large((size_t)atoms->count * sizeof *sorted);
-    uint32_t count = slice_runs_sorted(atoms, sorted);
-    struct atom_cell *cells = memory_allocate_large(count * sizeof *cells);
+/* Returns how many there are; at most minute->atoms.count. */
+static size_t sorted_atom_cells(struct view *view, const struct slice_runs *atoms, struct atom_cell *out) {
+    struct slice *sorted = work_slices(&view->work, WORK_ITEMS, atoms->count);
+    uint32_t count = slice_runs_sorted(atoms, sorted, work_slices(&view->work, WORK_SCRATCH, atoms->count));
     for (size_t i = 0; i < count; i++)
-        cells[i] = (struct atom_cell){slice_key_atom_of(sorted[i].key), slice_key_atom_ad(sorted[i].key),
-                                      slice_key_atom_country(sorted[i].key), sorted[i].count};
-    free(sorted);
-    *cell_count = count;
-    return cells;
+        out[i] = (struct atom_cell){slice_key_atom_of(sorted[i].key), slice_key_atom_ad(sorted[i].key),
+                                    slice_key_atom_country(sorted[i].key), sorted[i].count};
+    return count;
+}
+
+static enum status put_closed_minute(struct view *view, struct kv_batch *batch, uint32_t p,
+                                     const struct minute_cells *minute, struct atom_cell *cells, struct failure *failure) {
+    size_t count = sorted_atom_cells(view, &minute->atoms, cells);
+    if (view_minute_has_block(&view->partitions[p], minute->minute))
+        return store_put_atom_amendments(view->store, batch, p, minute->minute, cells, count, failure);
+    store_put_atom_block(view->store, batch, p, minute->minute, cells, count);
+    return STATUS_OK;
+}
+
+/* For those of all open minutes, which are written together, and of one that leaves. */
+static struct atom_cell *cells_room(struct view *view, const struct partition_cells *partition) {
+    size_t open = 0, largest = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        size_t count = partition->minutes[i]->atoms.count;
+        if (!view_minute_leaves(partition, partition->minutes[i]->minute))
+            open += count;
+        else if (count > largest)
+            largest = count;
+    }
+    return work_get(&view->work, WORK_CELLS, (open + largest) * sizeof(struct atom_cell));
 }
 
 enum status view_put_atoms(struct view *view, struct kv_batch *batch, uint32_t p, struct failure *failure) {
     const struct partition_cells *partition = &view->partitions[p];
     struct open_atom_minute *open = memory_allocate(partition->minute_count * sizeof *open);
+    struct atom_cell *cells = cells_room(view, partition);
     size_t open_count = 0;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < partition->minute_count && status == STATUS_OK; i++) {
         const struct minute_cells *minute = partition->minutes[i];
-        size_t count;
         if (minute->atoms.count == 0) continue;
-        struct atom_cell *cells = sorted_atom_cells(&minute->atoms, &count);
-        if (!view_minute_leaves(partition, minute->minute)) {
+        if (view_minute_leaves(partition, minute->minute)) {
+            status = put_closed_minute(view, batch, p, minute, cells, failure);
+        } else {
+            size_t count = sorted_atom_cells(view, &minute->atoms, cells);
             open[open_count++] = (struct open_atom_minute){minute->minute, cells, count};
-            continue;
+            cells += count;
         }
-        if (view_minute_has_block(partition, minute->minute))
-            status = store_put_atom_amendments(view->store, batch, p, minute->minute, cells, count, failure);
-        else
-            store_put_atom_block(view->store, batch, p, minute->minute, cells, count);
-        free(cells);
     }
     if (status == STATUS_OK) store_put_open_atoms(view->store, batch, p, open, open_count);
-    for (size_t i = 0; i < open_count; i++) free((void *)(uintptr_t)open[i].cells);
     free(open);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "view/slices.h"
 #include "view/view.h"
 #include "view/window.h"
+#include "view/work_memory.h"
 
 struct minute_cells {
     struct minute minute;
@@ -32,12 +33,6 @@ struct store_cut {
 struct store_cut *store_cut_take(const struct kv *kv);
 struct store_cut *store_cut_hold(struct store_cut *cut);
 void store_cut_release(struct store_cut *cut);
-
-/* Working memory of view_apply_atoms, kept from partial to partial. */
-struct atom_items {
-    struct slice *items, *others, *scratch;
-    size_t capacity;
-};
 
 /* What view_fill_prepare has made ready. */
 enum view_fill { FILL_NONE, FILL_BEGIN, FILL_NEWEST, FILL_FOLD, FILL_OLDER };
@@ -63,7 +58,7 @@ struct view {
     struct partition_cells *partitions;
     struct window *window;
     struct slices *slices;
-    struct atom_items atom_items;
+    struct work_memory work;
     enum view_fill fill;
     atomic_bool slices_wanted; /* somebody asked by country though no filter stands */
     struct filters *filters;
@@ -102,7 +97,6 @@ struct minute_range view_sliced(const struct view *view, struct minute from, str
 /* The selection is all clicks. If not, it notes that somebody asks by country or atom. */
 bool view_selects_all(struct view *view, const struct selection *selection);
 /* --- view_atoms.c --- */
-void view_atom_items_fini(struct atom_items *items);
 void view_apply_atoms(struct view *view, struct partition_cells *partition, const struct partial *partial);
 enum status view_put_atoms(struct view *view, struct kv_batch *batch, uint32_t partition, struct failure *failure) MUST_USE;
 enum status view_load_atoms(struct view *view, struct failure *failure) MUST_USE;

@@ -40,15 +40,17 @@ static void compare(const struct slice_runs *runs, const struct sums *model) {
     slice_runs_visit(runs, KEYS / 3, KEYS / 2, note, &part);
     for (uint64_t key = 0; key < KEYS; key++)
         assert_true(part.of[key] == (key >= KEYS / 3 && key <= KEYS / 2 ? model->of[key] : 0));
-    struct slice *sorted = malloc((runs->count + 1) * sizeof *sorted);
+    struct slice *sorted = malloc((runs->count + 1) * sizeof *sorted),
+                 *scratch = malloc((runs->count + 1) * sizeof *scratch);
     struct sums summed = {0};
-    uint32_t count = slice_runs_sorted(runs, sorted);
+    uint32_t count = slice_runs_sorted(runs, sorted, scratch);
     for (uint32_t i = 0; i < count; i++) {
         assert_true(i == 0 || sorted[i - 1].key < sorted[i].key);
         note(&summed, sorted[i].key, sorted[i].count);
     }
     assert_memory_equal(&summed, model, sizeof summed);
     free(sorted);
+    free(scratch);
 }
 
 static void every_count_is_kept_however_it_comes(void **state) {
@@ -92,10 +94,12 @@ static void large_runs_are_not_moved_again(void **state) {
     }
     assert_int_equal(runs.run_count, RUNS);
     assert_ptr_equal(runs.runs[0].slices, first);
-    struct slice *sorted = malloc((size_t)RUN * RUNS * sizeof *sorted);
-    assert_int_equal(slice_runs_sorted(&runs, sorted), RUN * RUNS);
+    struct slice *sorted = malloc((size_t)RUN * RUNS * sizeof *sorted),
+                 *scratch = malloc((size_t)RUN * RUNS * sizeof *scratch);
+    assert_int_equal(slice_runs_sorted(&runs, sorted, scratch), RUN * RUNS);
     for (uint64_t i = 0; i < (uint64_t)RUN * RUNS; i++) assert_true(sorted[i].key == i && sorted[i].count == 1);
     free(sorted);
+    free(scratch);
     free(items);
     slice_runs_fini(&runs);
 }
