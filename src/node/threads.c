@@ -16,6 +16,7 @@ enum {
     REDUCE_IDLE_MS = 5,   /* the publication's pace is the node's business; this only bounds its delay */
     AGGREGATE_IDLE_MS = 100,
     RECALCULATE_IDLE_MS = 200, /* so long after it is wanted it begins */
+    THREAD_NAME_BYTES = 16,    /* the kernel's limit, with the 0 at the end */
 };
 
 /* A thread that steps one stage until told to end, and sleeps while there is nothing to do. */
@@ -93,8 +94,23 @@ static bool step(struct worker *worker) {
     return false;
 }
 
+/* What `top -H` and a debugger show. */
+static void name_thread(const struct worker *worker) {
+    static const char *const names[] = {[NODE_STAGE_JOURNAL] = "journal",
+                                        [NODE_STAGE_AGGREGATE] = "aggregate",
+                                        [NODE_STAGE_REDUCE] = "reduce",
+                                        [NODE_STAGE_RECALCULATE] = "recalculate"};
+    char name[THREAD_NAME_BYTES];
+    if (worker->stage == NODE_STAGE_AGGREGATE)
+        (void)snprintf(name, sizeof name, "%s-%u", names[worker->stage], (unsigned)worker->partition);
+    else
+        (void)snprintf(name, sizeof name, "%s", names[worker->stage]);
+    CHECK(pthread_setname_np(pthread_self(), name) == 0);
+}
+
 static void *run(void *self) {
     struct worker *worker = self;
+    name_thread(worker);
     static const int idle_ms[] = {[NODE_STAGE_JOURNAL] = JOURNAL_IDLE_MS,
                                   [NODE_STAGE_AGGREGATE] = AGGREGATE_IDLE_MS,
                                   [NODE_STAGE_REDUCE] = REDUCE_IDLE_MS,
