@@ -99,7 +99,7 @@ SHUTDOWNS = {"flushed": 0, "log flushed": 1, "not flushed": 2}
 class PowerDisk:
     """An ext4 in a file whose power can be cut. Raises PowerlessDisk where that cannot be."""
 
-    def __init__(self, size_mib=96):
+    def __init__(self, size_mib=512):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tally-e2e-power-"))
         self.image, self.path = self.directory / "image", self.directory / "disk"
         self.path.mkdir()

@@ -4,6 +4,7 @@ import collections
 import datetime
 import http.client
 import random
+import subprocess
 import threading
 import time
 
@@ -176,3 +177,42 @@ def assert_exact(server, clicks, filtered=False):
     for filter_id, parts in FILTERS.items() if filtered else ():
         assert count_by_filter(server, filter_id, minutes) == dict(collections.Counter(
             (click.ad, click.minute) for click in clicks if matches(parts, click))), filter_id
+
+
+class Trial:
+    """A server under load that is launched with one fault after another. After each it comes up with all that was
+    acknowledged, and in the end everything is exact."""
+
+    def __init__(self, server, flags, name):
+        self.server, self.flags = server, flags
+        self.load = Load(name, server.port, of_now(), senders=3, size=20, pause=0.02)
+
+    def __enter__(self):
+        self.server.start(*self.flags)
+        make_filters(self.server)
+        self.load.start()
+        self.server.kill()
+        return self
+
+    def __exit__(self, *trouble):
+        self.load.end()
+
+    def meet(self, wrap, seconds=3):
+        """The exit code of a server that meets the fault, None when it goes on or never gets there."""
+        self.server.launch(*self.flags, wrap=wrap)
+        try:
+            return self.server.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            return None
+
+    def recover(self):
+        acknowledged = self.load.acknowledged()
+        self.server.start(*self.flags)
+        assert self.server.totals()["accepted"] >= acknowledged
+        self.server.kill()
+
+    def finish(self):
+        self.server.start(*self.flags)
+        self.load.finish()
+        assert_exact(self.server, self.load.clicks(), filtered=True)

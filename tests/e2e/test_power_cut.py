@@ -68,6 +68,6 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(new_server, disk, cuts)
         load.finish()
     finally:
         load.end()
-    print(f"{ends.total()} power cuts: {dict(ends)}; {len(load.clicks())} clicks")
+    print(f"{ends.total()} power cuts: {dict(ends)}; {len(server.journal_files('*.torn'))} torn tails; {len(load.clicks())} clicks")
     assert_exact(server, load.clicks(), filtered=True)
     server.stop()
