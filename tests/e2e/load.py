@@ -76,7 +76,7 @@ class Sender(threading.Thread):
         body = "".join(click.json_line() + "\n" for click in clicks).encode()
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.load.port, timeout=SECONDS_MAX)
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.load.port, timeout=self.load.timeout)
             self.connection.request("POST", "/v1/clicks", body, {"Content-Type": "application/x-ndjson"})
             response = self.connection.getresponse()
             answer = response.read()
@@ -98,8 +98,8 @@ class Sender(threading.Thread):
 class Load:
     """Some senders at once against a port, where a server may come and go."""
 
-    def __init__(self, name, port, time_of, senders=2, size=40, pause=0.0):
-        self.name, self.port, self.time_of, self.size, self.pause = name, port, time_of, size, pause
+    def __init__(self, name, port, time_of, senders=2, size=40, pause=0.0, timeout=SECONDS_MAX):
+        self.name, self.port, self.time_of, self.size, self.pause, self.timeout = name, port, time_of, size, pause, timeout
         self.ending = threading.Event()
         self.senders = [Sender(self, number) for number in range(senders)]
 
