@@ -18,11 +18,11 @@ from server import wait_until
 def strace(directory, call, fault, when="1+", paths=()):
     """A prefix that does something to the `when`th call of each thread: `error=EIO`, `delay_exit=MICROSECONDS`,
     `signal=KILL` (then the call is not made). With `paths`: of those calls that are about one of these files. The server
-    stays our own child (-D)."""
+    stays our own child (-D); SIGTERM to strace lets it go on without (-I2)."""
     assert shutil.which("strace"), "strace is not installed: tools/install-packages test"
     allowed = subprocess.run(["strace", "-q", "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
     assert allowed.returncode == 0, f"strace may not trace here, so failed system calls cannot be made: {allowed.stderr}"
-    return ["strace", "-D", "-f", "-q", "-o", str(directory / "strace.log"), "-e", f"trace={call}",
+    return ["strace", "-D", "-I2", "-f", "-q", "-o", str(directory / "strace.log"), "-e", f"trace={call}",
             "-e", f"inject={call}:{fault}:when={when}", *(part for path in paths for part in ("-P", str(path)))]
 
 

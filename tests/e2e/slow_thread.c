@@ -1,10 +1,10 @@
 /* slow_thread: makes some threads of a process slow, as if their core were shared with many others, without a hook in them.
  *
- *     slow_thread PID NAME PERCENT SECONDS
+ *     slow_thread PID NAME TIMES SECONDS
  *
- * The threads whose name begins with NAME run for about PERCENT of the time and are stopped for the rest; after SECONDS, or
- * on SIGTERM, all run as before. Prints "slowing N threads" once they are slow. Exit code 1: no such thread, or it may not
- * be traced. It ends, too, when the process does.
+ * The threads whose name begins with NAME run for about one TIMES-th of the time and are stopped for the rest; after
+ * SECONDS, or on SIGTERM, all run as before. Prints "slowing N threads" once they are slow. Exit code 1: no such thread, or
+ * it may not be traced. It ends, too, when the process does.
  *
  * ptrace(2): PTRACE_SEIZE and PTRACE_INTERRUPT stop one thread only, where SIGSTOP would stop the process. The kernel lets
  * everything go on when the tracer ends, however it ends. */
@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { THREADS_MAX = 64, RUN_US = 1000 };
+enum { THREADS_MAX = 64, RUN_US = 200, TIMES_MAX = 10000 };
 
 static volatile sig_atomic_t ended;
 
@@ -88,14 +88,18 @@ static bool slow_once(const pid_t *threads, int count, long rest) {
 
 int main(int count, char **arguments) {
     if (count != 5) {
-        fprintf(stderr, "usage: slow_thread PID NAME PERCENT SECONDS\n");
+        fprintf(stderr, "usage: slow_thread PID NAME TIMES SECONDS\n");
         return 2;
     }
-    long percent = atol(arguments[3]);
+    long times = atol(arguments[3]);
     double until = seconds_now() + atof(arguments[4]);
     pid_t threads[THREADS_MAX];
     int found = find_threads(arguments[1], arguments[2], threads);
-    if (found == 0 || percent < 1 || percent > 99) {
+    if (times < 2 || times > TIMES_MAX) {
+        fprintf(stderr, "slow_thread: TIMES goes from 2 to %d\n", TIMES_MAX);
+        return 2;
+    }
+    if (found == 0) {
         fprintf(stderr, "slow_thread: process %s has no thread %s\n", arguments[1], arguments[2]);
         return 1;
     }
@@ -108,7 +112,7 @@ int main(int count, char **arguments) {
     }
     printf("slowing %d threads\n", found);
     fflush(stdout);
-    long rest = RUN_US * (100 - percent) / percent;
+    long rest = RUN_US * (times - 1);
     while (!ended && seconds_now() < until)
         if (!slow_once(threads, found, rest)) break;
     return 0;
