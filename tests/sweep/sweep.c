@@ -1,0 +1,39 @@
+/* sweep.c: every fault at every place, one after the other: `sweep [--only KIND] [--nth N] [--all-bits]`.
+ *
+ * What is wrong is printed with the arguments that repeat it. The last line is `N passed, M failed`, a case a position. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sweep/faults.h"
+
+static int usage(void) {
+    (void)fprintf(stderr, "sweep [--only KIND] [--nth N] [--all-bits]\n");
+    return 2;
+}
+
+int main(int argc, char **argv) {
+    struct table table = {0};
+    bool all_bits = false;
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--all-bits") == 0)
+            all_bits = true;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            table.only = argv[++i];
+        else if (strcmp(argv[i], "--nth") == 0 && i + 1 < argc)
+            table.nth = strtoull(argv[++i], NULL, 10);
+        else
+            return usage();
+    }
+    (void)all_bits;
+    for (size_t i = 0; scripts[i] != NULL; i++) sweep_faults(scripts[i], &table);
+    table_print(&table);
+    unsigned long long passed = 0, failed = 0;
+    for (size_t i = 0; i < table.count; i++) {
+        failed += table.rows[i].wrong;
+        passed += table.rows[i].positions - table.rows[i].wrong;
+    }
+    printf("%llu passed, %llu failed\n", passed, failed);
+    return failed == 0 && passed > 0 ? 0 : 1;
+}
