@@ -70,7 +70,9 @@ static void compare_identities(struct rig *rig, const struct oracle_record *reco
 /* False: there is no answer to be looked at. */
 static bool ask(struct rig *rig, const char *path, const char *query) {
     if (!rig_fine(rig) || rig->node == NULL) return false;
+    rig->asleep--;
     (void)rig_request(rig, "GET", path, query, "", (struct bytes){NULL, 0}); /* it may fail behind the answer */
+    rig->asleep++;
     if (rig->http_status == 200) return true;
     if (!(rig->reads_may_fail && rig->http_status == 500))
         rig_problem(rig, "%s?%s: %u %.200s", path, query, rig->http_status, (const char *)rig->answer.at);
@@ -113,25 +115,36 @@ static void compare_ad(struct rig *rig, const struct oracle *oracle, const char 
         rig_problem(rig, "%s: %" PRIu64 " by the oracle, answer %.200s", ad, sum, (const char *)rig->answer.at);
 }
 
+/* Of all that the node's view holds. False: it could not be read. */
+static bool compare_view(struct rig *rig, const struct oracle *oracle, struct audit_result *result) {
+    struct failure failure = {0};
+    rig->auditing = true;
+    enum status status = audit_compare(rig->node->view, rig->node->ads, oracle, result, &failure);
+    rig->auditing = false;
+    if (status != STATUS_OK) rig_problem(rig, "the view cannot be compared: %s", failure.text);
+    if (result->differences > 0)
+        rig_problem(rig, "%" PRIu64 " differences to the oracle, the first: %s", result->differences,
+                    result->first_difference);
+    return rig_fine(rig);
+}
+
 void rig_compare_counts(struct rig *rig, bool all_acknowledged) {
     struct audit_result result = {0};
-    struct failure failure = {0};
+    rig->asleep++; /* no allocation of the comparison itself fails */
     struct oracle *oracle = count_by_oracle(rig);
-    if (oracle == NULL) return;
-    size_t count;
+    size_t count = 0;
+    if (oracle == NULL) {
+        rig->asleep--;
+        return;
+    }
     const struct oracle_record *records = oracle_records(oracle, &count);
     if (all_acknowledged) compare_lines(rig, records, count);
     compare_identities(rig, records, count);
-    if (rig_fine(rig) && audit_compare(rig->node->view, rig->node->ads, oracle, &result, &failure) != STATUS_OK &&
-        !(rig->reads_may_fail && failure.status != STATUS_OK))
-        rig_problem(rig, "the view cannot be compared: %s", failure.text);
-    if (result.differences > 0)
-        rig_problem(rig, "%" PRIu64 " differences to the oracle, the first: %s", result.differences,
-                    result.first_difference);
-    if (failure.status == STATUS_OK) compare_totals(rig, &result);
+    if (rig_fine(rig) && compare_view(rig, oracle, &result)) compare_totals(rig, &result);
     compare_ad(rig, oracle, "ad1");
     compare_ad(rig, oracle, "other0");
     oracle_destroy(oracle);
+    rig->asleep--;
 }
 
 void rig_compare(struct rig *rig) {

@@ -49,7 +49,7 @@ void rig_init(struct rig *rig, uint64_t seed) {
     rig->options = (struct node_options){
         .proposal = {.has_partitions = true, .partition_count = 2},
         .segment_bytes = 4096,
-        .dedup_memory_bytes = 1 << 20,
+        .dedup_memory_bytes = 1 << 17,
         .window_memory_bytes = 1 << 18,
         .slices_memory_bytes = 1 << 18,
         .ranking_cells_max = 1 << 30,

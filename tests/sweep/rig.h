@@ -33,6 +33,8 @@ struct rig {
     struct rig_key keys[RIG_KEYS_MAX];
     size_t key_count;
     struct rig_kv_calls kv_calls;
+    uint64_t fails_kv_read; /* the number of the read of the store that fails, of the node's own; 0: none */
+    bool auditing;
     bool reads_may_fail; /* of the store: then a question may be answered with an error */
     unsigned asleep;     /* inside a fake, where no allocation may fail */
     /* Of the last request. */

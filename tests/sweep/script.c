@@ -1,6 +1,7 @@
 #include "sweep/script.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -13,7 +14,8 @@ enum deed {
     DEED_FILTER,
     DEED_DELETE,
     DEED_RECALCULATE,
-    DEED_COMPARE
+    DEED_COMPARE,
+    DEED_LITTER
 };
 
 struct action {
@@ -80,9 +82,19 @@ static const struct action filters[] = {
 
 /* Rules that change with a start. */
 static const struct action rules[] = {
-    {.deed = DEED_START, .ms = 10 * MINUTE_MS}, POST(0, 6), PASS(5 * MINUTE_MS),    {.deed = DEED_STOP},
-    {.deed = DEED_START, .ms = 1 * MINUTE_MS},  POST(3, 8), PASS(3 * MINUTE_MS),    {.deed = DEED_KILL},
-    {.deed = DEED_START, .ms = 30 * MINUTE_MS}, POST(8, 8), {.deed = DEED_COMPARE}, {.deed = DEED_STOP},
+    {.deed = DEED_START, .ms = 10 * MINUTE_MS},
+    POST(0, 6),
+    PASS(5 * MINUTE_MS),
+    {.deed = DEED_STOP},
+    {.deed = DEED_START, .ms = 1 * MINUTE_MS},
+    POST(3, 8),
+    PASS(3 * MINUTE_MS),
+    {.deed = DEED_KILL},
+    {.deed = DEED_LITTER},
+    {.deed = DEED_START, .ms = 30 * MINUTE_MS},
+    POST(8, 8),
+    {.deed = DEED_COMPARE},
+    {.deed = DEED_STOP},
 };
 
 #define SCRIPT(actions_)                                                                                                    \
@@ -130,9 +142,28 @@ static bool change_filters(struct rig *rig, const struct action *action) {
     bool runs = rig_request(rig, method, path, "", creates ? "application/json" : "", bytes_of_text(body));
     unsigned status = rig->http_status;
     bool done = status == 200 || status == 201 || status == 202 || status == 204;
-    if (!done && status != 503 && !(action->deed == DEED_DELETE && status == 404))
+    if (!done && status != 503 && !(action->deed == DEED_DELETE && status == 409))
         rig_problem(rig, "%s %s: %u %.300s", method, path, status, (const char *)rig->answer.at);
     return runs;
+}
+
+static void keep_path(void *context, const char *path) {
+    size_t len = strlen(path);
+    if (len > 4 && strcmp(path + len - 4, ".seg") == 0) (void)snprintf(context, 128, "%s", path);
+}
+
+/* What a crash may leave: a half-made file, and half a record behind the last whole one. */
+static void litter(struct rig *rig) {
+    char path[128] = "";
+    CHECK(rig->node == NULL);
+    rig->asleep++;
+    fake_files_put(rig->files, "journal/00000000000000000099.seg.new", BYTES_LITERAL("half"));
+    fake_files_each(rig->files, keep_path, path);
+    struct bytes content = fake_files_content(rig->files, path);
+    size_t end = content.len;
+    while (end > 0 && content.at[end - 1] == 0) end--;
+    if (end + 40 < content.len) fake_files_flip(rig->files, path, end + 24, 0x55);
+    rig->asleep--;
 }
 
 static bool act(struct rig *rig, const struct action *action) {
@@ -155,6 +186,9 @@ static bool act(struct rig *rig, const struct action *action) {
     case DEED_COMPARE:
         rig_compare(rig);
         return rig->node != NULL;
+    case DEED_LITTER:
+        litter(rig);
+        return true;
     }
     CHECK_FAIL("deed %d", (int)action->deed);
 }

@@ -137,10 +137,16 @@ static const struct seam_iterator *seam_iterator_view(const struct kv_iterator *
     return (const struct seam_iterator *)(const void *)iterator;
 }
 
+/* Counts a read, and has it fail if it is its turn. What the comparison reads beside the node is not the node's. */
+static void kv_read(struct rig *rig) {
+    if (rig->auditing) return;
+    if (++rig->kv_calls.reads == rig->fails_kv_read) fake_kv_fail_read(rig->kv, 1, STATUS_IO_ERROR);
+}
+
 static enum status kv_get(void *self, const struct kv_snapshot *snapshot, struct bytes key, struct buffer *value,
                           struct failure *failure) {
     struct rig *rig = self;
-    rig->kv_calls.reads++;
+    kv_read(rig);
     ASLEEP(KV.get(rig->kv, snapshot, key, value, failure));
 }
 
@@ -177,19 +183,19 @@ static struct kv_iterator *kv_iterate(void *self, const struct kv_snapshot *snap
 
 static void kv_seek(struct kv_iterator *iterator, struct bytes key) {
     struct rig *rig = seam_iterator(iterator)->rig;
-    rig->kv_calls.reads++;
+    kv_read(rig);
     KV.iterator_seek(seam_iterator(iterator)->at, key);
 }
 
 static void kv_seek_before(struct kv_iterator *iterator, struct bytes key) {
     struct rig *rig = seam_iterator(iterator)->rig;
-    rig->kv_calls.reads++;
+    kv_read(rig);
     KV.iterator_seek_before(seam_iterator(iterator)->at, key);
 }
 
 static void kv_next(struct kv_iterator *iterator) {
     struct rig *rig = seam_iterator(iterator)->rig;
-    rig->kv_calls.reads++;
+    kv_read(rig);
     KV.iterator_next(seam_iterator(iterator)->at);
 }
 

@@ -1,4 +1,4 @@
-/* sweep.c: every fault at every place, one after the other: `sweep [--only KIND] [--nth N] [--all-bits]`.
+/* sweep.c: every fault at every place, one after the other: `sweep [--script NAME] [--only KIND] [--nth N]`.
  *
  * What is wrong is printed with the arguments that repeat it. The last line is `N passed, M failed`, a case a position. */
 #include <stdio.h>
@@ -6,19 +6,20 @@
 #include <string.h>
 
 #include "sweep/faults.h"
+#include "sweep/memory.h"
 
 static int usage(void) {
-    (void)fprintf(stderr, "sweep [--only KIND] [--nth N] [--all-bits]\n");
+    (void)fprintf(stderr, "sweep [--script NAME] [--only KIND] [--nth N]\n");
     return 2;
 }
 
 int main(int argc, char **argv) {
     struct table table = {0};
-    bool all_bits = false;
+    const char *script = NULL;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--all-bits") == 0)
-            all_bits = true;
+        if (strcmp(argv[i], "--script") == 0 && i + 1 < argc)
+            script = argv[++i];
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             table.only = argv[++i];
         else if (strcmp(argv[i], "--nth") == 0 && i + 1 < argc)
@@ -26,8 +27,12 @@ int main(int argc, char **argv) {
         else
             return usage();
     }
-    (void)all_bits;
-    for (size_t i = 0; scripts[i] != NULL; i++) sweep_faults(scripts[i], &table);
+    for (size_t i = 0; scripts[i] != NULL; i++) {
+        table.script = script_name(scripts[i]);
+        if (script != NULL && strcmp(script, table.script) != 0) continue;
+        sweep_faults(scripts[i], &table);
+        sweep_memory(scripts[i], &table);
+    }
     table_print(&table);
     unsigned long long passed = 0, failed = 0;
     for (size_t i = 0; i < table.count; i++) {

@@ -31,7 +31,7 @@ struct row *table_row(struct table *table, const char *format, ...) {
 
 bool row_begin(const struct table *table, struct row *row, uint64_t position) {
     if (row == NULL || (table->nth != 0 && table->nth != position)) return false;
-    (void)snprintf(place, sizeof place, "--only '%s' --nth %" PRIu64, row->name, position);
+    (void)snprintf(place, sizeof place, "--script %s --only '%s' --nth %" PRIu64, table->script, row->name, position);
     return true;
 }
 

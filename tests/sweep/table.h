@@ -15,7 +15,7 @@ enum outcome {
     OUTCOMES,
 };
 
-enum { TABLE_ROWS_MAX = 64, ROW_NAME_BYTES = 64 };
+enum { TABLE_ROWS_MAX = 64, ROW_NAME_BYTES = 48 };
 struct row {
     char name[ROW_NAME_BYTES];
     uint64_t positions, by[OUTCOMES], wrong;
@@ -23,8 +23,9 @@ struct row {
 struct table {
     struct row rows[TABLE_ROWS_MAX];
     size_t count;
-    const char *only; /* of rows, the beginning of their names; NULL: all */
-    uint64_t nth;     /* only this position; 0: all */
+    const char *only;   /* of rows, the beginning of their names; NULL: all */
+    uint64_t nth;       /* only this position; 0: all */
+    const char *script; /* under way: what repeats it */
 };
 
 /* NULL when it is not to be run. The row of that name, made when it is not there. */
