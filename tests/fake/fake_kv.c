@@ -138,6 +138,14 @@ struct fake_kv *fake_kv_create(void) {
     return fake;
 }
 
+/* States never change, so they can be shared. */
+struct fake_kv *fake_kv_clone(const struct fake_kv *fake) {
+    struct fake_kv *clone = memory_allocate_zeroed(1, sizeof *clone);
+    clone->now = state_share(fake->now);
+    clone->flushed = state_share(fake->now);
+    return clone;
+}
+
 static void forget_batches(struct fake_kv *fake) {
     for (size_t i = 0; i < fake->unflushed.count; i++) kv_batch_fini(&fake->unflushed.at[i]);
     fake->unflushed.count = 0;
@@ -174,6 +182,34 @@ size_t fake_kv_unflushed(const struct fake_kv *fake) {
 
 size_t fake_kv_key_count(const struct fake_kv *fake) {
     return fake->now->count;
+}
+
+size_t fake_kv_value_length(const struct fake_kv *fake, size_t index) {
+    CHECK(index < fake->now->count);
+    return fake->now->entries[index]->value.len;
+}
+
+struct bytes fake_kv_key(const struct fake_kv *fake, size_t index) {
+    CHECK(index < fake->now->count);
+    return fake->now->entries[index]->key;
+}
+
+void fake_kv_flip(struct fake_kv *fake, size_t index, size_t offset, uint8_t mask) {
+    CHECK(index < fake->now->count && offset < fake->now->entries[index]->value.len);
+    struct kv_batch batch = {0};
+    struct buffer value = {0};
+    const struct entry *entry = fake->now->entries[index];
+    buffer_append_bytes(&value, entry->value);
+    value.at[offset] ^= mask;
+    kv_batch_put(&batch, entry->key, buffer_view(&value));
+    struct kv_snapshot *next = state_after(fake->now, &batch);
+    state_release(fake->now);
+    state_release(fake->flushed);
+    fake->now = next;
+    fake->flushed = state_share(next);
+    forget_batches(fake);
+    kv_batch_fini(&batch);
+    buffer_fini(&value);
 }
 
 void fake_kv_fail_write(struct fake_kv *fake, unsigned nth, enum status status) {

@@ -97,10 +97,30 @@ static const struct action rules[] = {
     {.deed = DEED_STOP},
 };
 
+/* What the damage sweeps take: two sealed segments, one that is not, and a checkpoint in the middle of it. */
+static const struct action small_actions[] = {
+    {.deed = DEED_START, .ms = 10 * MINUTE_MS},
+    POST(0, 3),
+    {.deed = DEED_STOP},
+    {.deed = DEED_START},
+    {.deed = DEED_FILTER, .filter = 1},
+    {.deed = DEED_POST, .post = {.first = 2, .count = 3, .malformed = 1}},
+    {.deed = DEED_STOP},
+    {.deed = DEED_START},
+    POST(4, 3),
+    PASS(70 * SECOND_MS),
+    POST(5, 2),
+    POST(7, 3),
+    {.deed = DEED_KILL},
+};
+
 #define SCRIPT(actions_)                                                                                                    \
     { #actions_, actions_, sizeof actions_ / sizeof actions_[0] }
 static const struct script all[] = {SCRIPT(counting), SCRIPT(filters), SCRIPT(rules)};
 const struct script *const scripts[] = {&all[0], &all[1], &all[2], NULL};
+
+static const struct script small = SCRIPT(small_actions);
+const struct script *const script_small = &small;
 
 const char *script_name(const struct script *script) {
     return script->name;

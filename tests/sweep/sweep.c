@@ -1,25 +1,29 @@
-/* sweep.c: every fault at every place, one after the other: `sweep [--script NAME] [--only KIND] [--nth N]`.
+/* sweep.c: every fault at every place, one after the other: `sweep [--script NAME] [--only KIND] [--nth N] [--all-bits]`.
  *
  * What is wrong is printed with the arguments that repeat it. The last line is `N passed, M failed`, a case a position. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sweep/damage.h"
 #include "sweep/faults.h"
 #include "sweep/memory.h"
 
 static int usage(void) {
-    (void)fprintf(stderr, "sweep [--script NAME] [--only KIND] [--nth N]\n");
+    (void)fprintf(stderr, "sweep [--script NAME] [--only KIND] [--nth N] [--all-bits]\n");
     return 2;
 }
 
 int main(int argc, char **argv) {
     struct table table = {0};
     const char *script = NULL;
+    bool all_bits = false;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--script") == 0 && i + 1 < argc)
             script = argv[++i];
+        else if (strcmp(argv[i], "--all-bits") == 0)
+            all_bits = true;
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             table.only = argv[++i];
         else if (strcmp(argv[i], "--nth") == 0 && i + 1 < argc)
@@ -33,6 +37,7 @@ int main(int argc, char **argv) {
         sweep_faults(scripts[i], &table);
         sweep_memory(scripts[i], &table);
     }
+    if (script == NULL || strcmp(script, "small") == 0) sweep_damage(&table, all_bits);
     table_print(&table);
     unsigned long long passed = 0, failed = 0;
     for (size_t i = 0; i < table.count; i++) {
