@@ -152,7 +152,7 @@ static void check_refused(struct rig *rig, const struct fake_files *found, const
 static void try_damage(struct sweep_state *state, const struct damage *damage, bool with_store, struct row *row) {
     const char *path = state->small.segments[damage->segment].path;
     struct rig *rig = memory_allocate(sizeof *rig);
-    small_copy(&state->small, rig, with_store);
+    rig_init_copy(rig, &state->small.rig, with_store);
     if (damage->kind == DAMAGE_CUT)
         fake_files_cut(rig->files, path, damage->at);
     else
@@ -184,10 +184,14 @@ static void sweep_segment(struct sweep_state *state, enum damage_kind kind, size
     struct row *row = table_row(table, "segment %zu%s %s, %s", index + 1, segment->sealed ? "" : " (unsealed)",
                                 kind == DAMAGE_CUT ? "cut" : "flipped", with_store ? "with store" : "without store");
     for (uint64_t at = 0; at < segment->size; at++) {
+        /* The zeros behind the last record say the same with a store and without, so one of them gets a part. */
+        bool is_tail = !segment->sealed && at >= segment->end + 64;
+        if (is_tail && with_store && !all_bits && at % 32 != 0) continue;
         if (!row_begin(table, row, at + 1)) continue;
         bool is_frame = at < segment->header || (segment->sealed && at >= segment->end);
         for (int bit = 0; bit < 8; bit++) {
-            bool chosen = kind == DAMAGE_CUT ? bit == 0 : all_bits || is_frame || bit == (at % 2 == 0 ? 0 : 7);
+            bool chosen =
+                kind == DAMAGE_CUT ? bit == 0 : all_bits || (is_frame && !with_store) || bit == (at % 2 == 0 ? 0 : 7);
             struct damage damage = {kind, index, at, (uint8_t)(1 << bit)};
             if (chosen) try_damage(state, &damage, with_store, row);
         }

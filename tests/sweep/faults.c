@@ -121,6 +121,7 @@ static void sweep_kv_call(const struct script *script, enum kv_call call, struct
         if (at == script_actions(script) && struck && call != KV_CALL_READ)
             rig_problem(rig, "the store failed, and the node went on");
         rig->reads_may_fail = false;
+        rig->fails_kv_read = 0;
         check_left_behind(rig, script, at, nth % 2 == 0);
         if (struck || !rig_fine(rig)) row_end(row, outcome, rig->problem);
         rig_destroy(rig);

@@ -62,6 +62,18 @@ void rig_init(struct rig *rig, uint64_t seed) {
     };
 }
 
+void rig_init_copy(struct rig *rig, const struct rig *from, bool with_store) {
+    rig_init(rig, 2);
+    fake_files_destroy(rig->files);
+    rig->files = fake_files_clone(from->files, 2);
+    if (with_store) {
+        fake_kv_destroy(rig->kv);
+        rig->kv = fake_kv_clone(from->kv);
+    }
+    rig->clock = from->clock;
+    rig->options.proposal = (struct rules_proposal){0};
+}
+
 void rig_fini(struct rig *rig) {
     rig_drop(rig);
     buffer_fini(&rig->answer);

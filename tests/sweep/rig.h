@@ -45,6 +45,8 @@ struct rig {
 };
 
 void rig_init(struct rig *rig, uint64_t seed);
+/* On copies of the other's files and, `with_store`, of its store, at the time of its clock. It proposes no rules. */
+void rig_init_copy(struct rig *rig, const struct rig *from, bool with_store);
 void rig_fini(struct rig *rig);
 void rig_problem(struct rig *rig, const char *format, ...) PRINTF_LIKE(2, 3);
 static inline bool rig_fine(const struct rig *rig) {

@@ -108,7 +108,8 @@ static const struct action small_actions[] = {
     {.deed = DEED_STOP},
     {.deed = DEED_START},
     POST(4, 3),
-    PASS(70 * SECOND_MS),
+    POST(12, 3),
+    PASS(4 * SECOND_MS),
     POST(5, 2),
     POST(7, 3),
     {.deed = DEED_KILL},
@@ -121,6 +122,7 @@ const struct script *const scripts[] = {&all[0], &all[1], &all[2], NULL};
 
 static const struct script small = SCRIPT(small_actions);
 const struct script *const script_small = &small;
+const struct script *const script_with_filters = &all[1];
 
 const char *script_name(const struct script *script) {
     return script->name;

@@ -7,6 +7,8 @@ struct script;
 extern const struct script *const scripts[]; /* ended by NULL */
 /* Leaves a journal of a few KB: two sealed segments and one that is not, and a store that has counted part of that one. */
 extern const struct script *const script_small;
+/* Leaves values in every table of the store. */
+extern const struct script *const script_with_filters;
 const char *script_name(const struct script *script);
 
 /* Runs the script from action `from` on; the number of the action in which the node ended against its will, or the number of

@@ -65,17 +65,3 @@ void small_init(struct small *small) {
 void small_fini(struct small *small) {
     rig_fini(&small->rig);
 }
-
-void small_copy(const struct small *small, struct rig *rig, bool with_store) {
-    const struct rig *from = &small->rig;
-    rig_init(rig, 2);
-    fake_files_destroy(rig->files);
-    rig->files = fake_files_clone(from->files, 2);
-    if (with_store) {
-        fake_kv_destroy(rig->kv);
-        rig->kv = fake_kv_clone(from->kv);
-    }
-    rig->clock = from->clock;
-    rig->options = from->options;
-    rig->options.proposal = (struct rules_proposal){0};
-}

@@ -27,5 +27,3 @@ struct small {
 
 void small_init(struct small *small);
 void small_fini(struct small *small);
-/* Another rig on copies of its files and, `with_store`, of its store; without, there is none. */
-void small_copy(const struct small *small, struct rig *rig, bool with_store);

@@ -8,6 +8,7 @@
 #include "sweep/damage.h"
 #include "sweep/faults.h"
 #include "sweep/memory.h"
+#include "sweep/store.h"
 
 static int usage(void) {
     (void)fprintf(stderr, "sweep [--script NAME] [--only KIND] [--nth N] [--all-bits]\n");
@@ -38,6 +39,7 @@ int main(int argc, char **argv) {
         sweep_memory(scripts[i], &table);
     }
     if (script == NULL || strcmp(script, "small") == 0) sweep_damage(&table, all_bits);
+    if (script == NULL || strcmp(script, "store") == 0) sweep_store(&table, all_bits);
     table_print(&table);
     unsigned long long passed = 0, failed = 0;
     for (size_t i = 0; i < table.count; i++) {
