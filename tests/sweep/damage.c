@@ -178,34 +178,33 @@ static void try_damage(struct sweep_state *state, const struct damage *damage, b
     free(rig);
 }
 
-static void sweep_segment(struct sweep_state *state, enum damage_kind kind, size_t index, bool with_store, bool all_bits,
+static void sweep_segment(struct sweep_state *state, enum damage_kind kind, size_t index, bool with_store, bool all,
                           struct table *table) {
     const struct small_segment *segment = &state->small.segments[index];
     struct row *row = table_row(table, "segment %zu%s %s, %s", index + 1, segment->sealed ? "" : " (unsealed)",
                                 kind == DAMAGE_CUT ? "cut" : "flipped", with_store ? "with store" : "without store");
     for (uint64_t at = 0; at < segment->size; at++) {
-        /* The zeros behind the last record say the same with a store and without, so one of them gets a part. */
+        /* Of the zeros behind the last record one is like the other. */
         bool is_tail = !segment->sealed && at >= segment->end + 64;
-        if (is_tail && with_store && !all_bits && at % 32 != 0) continue;
+        if (is_tail && !all && at % 16 != 0) continue;
         if (!row_begin(table, row, at + 1)) continue;
         bool is_frame = at < segment->header || (segment->sealed && at >= segment->end);
         for (int bit = 0; bit < 8; bit++) {
-            bool chosen =
-                kind == DAMAGE_CUT ? bit == 0 : all_bits || (is_frame && !with_store) || bit == (at % 2 == 0 ? 0 : 7);
+            bool chosen = kind == DAMAGE_CUT ? bit == 0 : all || (is_frame && !with_store) || bit == (at % 2 == 0 ? 0 : 7);
             struct damage damage = {kind, index, at, (uint8_t)(1 << bit)};
             if (chosen) try_damage(state, &damage, with_store, row);
         }
     }
 }
 
-void sweep_damage(struct table *table, bool all_bits) {
+void sweep_damage(struct table *table, bool all) {
     struct sweep_state *state = memory_allocate_zeroed(1, sizeof *state);
     table->script = "small";
     small_init(&state->small);
     for (size_t i = 0; i < state->small.segment_count; i++)
         for (int with_store = 0; with_store < 2; with_store++) {
-            sweep_segment(state, DAMAGE_CUT, i, with_store == 1, all_bits, table);
-            sweep_segment(state, DAMAGE_FLIP, i, with_store == 1, all_bits, table);
+            sweep_segment(state, DAMAGE_CUT, i, with_store == 1, all, table);
+            sweep_segment(state, DAMAGE_FLIP, i, with_store == 1, all, table);
         }
     for (size_t i = 0; i <= SMALL_RECORDS_MAX; i++) buffer_fini(&state->known[i].cells);
     small_fini(&state->small);

@@ -4,5 +4,6 @@
 #include "sweep/small.h"
 #include "sweep/table.h"
 
-/* Headers and footers with each of their bits; the rest with one bit a byte, or `all_bits`. */
-void sweep_damage(struct table *table, bool all_bits);
+/* Headers and footers with each of their bits; the rest with one bit a byte, or with `all` of them, and all zeros
+ * behind the last record. */
+void sweep_damage(struct table *table, bool all);

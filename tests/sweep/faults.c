@@ -6,8 +6,6 @@
 
 #include "base/check.h"
 
-enum { CALLS_MAX = 100000 };
-
 static const struct {
     const char *name;
     enum fake_call call;
@@ -25,9 +23,10 @@ static const struct {
     {"list", FAKE_LIST},
 };
 
-static struct rig *rig_create(uint64_t seed) {
+/* Always the same one: up to its failure every run is the one without. */
+static struct rig *rig_create(void) {
     struct rig *rig = memory_allocate(sizeof *rig);
-    rig_init(rig, seed);
+    rig_init(rig, 1);
     return rig;
 }
 
@@ -38,8 +37,9 @@ static void rig_destroy(struct rig *rig) {
 
 /* Behind a script that ended at action `at`: the restart, the rest of the script with that action sent again, and one more
  * restart. On a machine that went on, or that lost what was not synced. */
-static void check_left_behind(struct rig *rig, const struct script *script, size_t at, bool machine) {
+static void check_left_behind(struct rig *rig, const struct script *script, size_t at, uint64_t nth, bool machine) {
     rig_drop(rig);
+    rig->random.state += nth; /* what a machine loses is another part each time */
     if (machine)
         rig_heal_machine(rig);
     else
@@ -69,26 +69,25 @@ static void start_under_fault(struct rig *rig) {
     if (rig_fine(rig) && rig_start(rig)) rig_drop(rig);
 }
 
-static void sweep_file_call(const struct script *script, size_t kind, bool for_good, struct table *table) {
-    struct row *row = table_row(table, "%s fails %s", file_calls[kind].name, for_good ? "for good" : "once");
-    bool struck = row != NULL;
-    for (uint64_t nth = 1; struck; nth++) {
-        CHECK(nth < CALLS_MAX);
-        if (!row_begin(table, row, nth)) {
-            struck = nth < table->nth;
-            continue;
-        }
-        struct rig *rig = rig_create(nth);
-        enum status status = nth % 2 == 0 ? STATUS_NO_SPACE : STATUS_IO_ERROR;
-        fake_files_fail(rig->files, file_calls[kind].call, nth, for_good, status);
-        size_t at = script_run(script, rig, 0);
-        struck = fake_files_counts(rig->files).injected > 0;
-        enum outcome outcome = outcome_of(rig, script, at, struck ? status : STATUS_OK);
-        if (struck && for_good) start_under_fault(rig);
-        /* Up to its end such a run is the same for once and for good: so each place is seen with both. */
-        check_left_behind(rig, script, at, (nth % 2 == 0) == for_good);
-        if (struck || !rig_fine(rig)) row_end(row, outcome, rig->problem);
-        rig_destroy(rig);
+static void fail_file_call(const struct script *script, size_t kind, uint64_t nth, bool for_good, struct row *row) {
+    struct rig *rig = rig_create();
+    enum status status = nth % 2 == 0 ? STATUS_NO_SPACE : STATUS_IO_ERROR;
+    fake_files_fail(rig->files, file_calls[kind].call, nth, for_good, status);
+    size_t at = script_run(script, rig, 0);
+    if (fake_files_counts(rig->files).injected == 0) rig_problem(rig, "the failure never struck");
+    enum outcome outcome = outcome_of(rig, script, at, status);
+    if (for_good) start_under_fault(rig);
+    /* Up to its end such a run is the same for once and for good: so each place is seen with both. */
+    check_left_behind(rig, script, at, nth, (nth % 2 == 0) == for_good);
+    row_end(row, outcome, rig->problem);
+    rig_destroy(rig);
+}
+
+static void sweep_file_call(const struct script *script, size_t kind, uint64_t calls, struct table *table) {
+    for (int for_good = 0; for_good < 2; for_good++) {
+        struct row *row = table_row(table, "%s fails %s", file_calls[kind].name, for_good == 1 ? "for good" : "once");
+        for (uint64_t nth = 1; nth <= calls; nth++)
+            if (row_begin_shared(table, row, nth)) fail_file_call(script, kind, nth, for_good == 1, row);
     }
 }
 
@@ -101,37 +100,36 @@ static void fail_kv(struct rig *rig, enum kv_call call, unsigned nth) {
 }
 
 /* A store that failed a write or a flush fails all after it until it is opened again, as RocksDB does; a read fails once. */
-static void sweep_kv_call(const struct script *script, enum kv_call call, struct table *table) {
+static void fail_kv_call(const struct script *script, enum kv_call call, unsigned nth, struct row *row) {
+    struct rig *rig = rig_create();
+    rig->reads_may_fail = call == KV_CALL_READ;
+    fail_kv(rig, call, nth);
+    size_t at = script_run(script, rig, 0);
+    enum outcome outcome = outcome_of(rig, script, at, STATUS_IO_ERROR);
+    if (at == script_actions(script) && call != KV_CALL_READ) rig_problem(rig, "the store failed, and the node went on");
+    rig->reads_may_fail = false;
+    rig->fails_kv_read = 0;
+    check_left_behind(rig, script, at, nth, nth % 2 == 0);
+    row_end(row, outcome, rig->problem);
+    rig_destroy(rig);
+}
+
+static void sweep_kv_call(const struct script *script, enum kv_call call, uint64_t calls, struct table *table) {
     static const char *const names[] = {"store read", "store write", "store flush"};
     struct row *row = table_row(table, "%s fails", names[call]);
-    bool struck = row != NULL;
-    for (unsigned nth = 1; struck; nth++) {
-        CHECK(nth < CALLS_MAX);
-        if (!row_begin(table, row, nth)) {
-            struck = nth < table->nth;
-            continue;
-        }
-        struct rig *rig = rig_create(nth);
-        rig->reads_may_fail = call == KV_CALL_READ;
-        fail_kv(rig, call, nth);
-        size_t at = script_run(script, rig, 0);
-        const uint64_t calls[] = {rig->kv_calls.reads, rig->kv_calls.writes, rig->kv_calls.flushes};
-        struck = calls[call] >= nth;
-        enum outcome outcome = outcome_of(rig, script, at, STATUS_IO_ERROR);
-        if (at == script_actions(script) && struck && call != KV_CALL_READ)
-            rig_problem(rig, "the store failed, and the node went on");
-        rig->reads_may_fail = false;
-        rig->fails_kv_read = 0;
-        check_left_behind(rig, script, at, nth % 2 == 0);
-        if (struck || !rig_fine(rig)) row_end(row, outcome, rig->problem);
-        rig_destroy(rig);
-    }
+    for (unsigned nth = 1; nth <= calls; nth++)
+        if (row_begin_shared(table, row, nth)) fail_kv_call(script, call, nth, row);
 }
 
 void sweep_faults(const struct script *script, struct table *table) {
-    for (size_t kind = 0; kind < sizeof file_calls / sizeof file_calls[0]; kind++) {
-        sweep_file_call(script, kind, false, table);
-        sweep_file_call(script, kind, true, table);
-    }
-    for (int call = 0; call < KV_CALLS; call++) sweep_kv_call(script, (enum kv_call)call, table);
+    /* How many calls there are: up to its failure, every run is this one. */
+    struct rig *rig = rig_create();
+    size_t at = script_run(script, rig, 0);
+    CHECKF(at == script_actions(script) && rig_fine(rig), "without faults: %s", rig->problem);
+    struct fake_files_counts counts = fake_files_counts(rig->files);
+    const uint64_t kv_calls[KV_CALLS] = {rig->kv_calls.reads, rig->kv_calls.writes, rig->kv_calls.flushes};
+    rig_destroy(rig);
+    for (size_t kind = 0; kind < sizeof file_calls / sizeof file_calls[0]; kind++)
+        sweep_file_call(script, kind, counts.calls[file_calls[kind].call], table);
+    for (int call = 0; call < KV_CALLS; call++) sweep_kv_call(script, (enum kv_call)call, kv_calls[call], table);
 }

@@ -88,7 +88,7 @@ static bool fails_now(void) {
     struct rig *rig = sweep.rig;
     if (rig == NULL || rig->asleep > 0) return false;
     if (sweep.is_child) return sweep.for_good;
-    if (!row_begin(sweep.table, sweep.row, ++sweep.allocations)) return false;
+    if (!row_begin_shared(sweep.table, sweep.row, ++sweep.allocations)) return false;
     enum child how = run_child(false);
     if (sweep.is_child) return true;
     note(how);

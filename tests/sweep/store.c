@@ -87,8 +87,7 @@ static enum outcome try_value(const struct rig *base, const struct answers *righ
 }
 
 /* The rows are those of docs/format/store.md: the key's first byte names the table. */
-static void sweep_value(const struct rig *base, const struct answers *right, size_t index, bool all_bits,
-                        struct table *table) {
+static void sweep_value(const struct rig *base, const struct answers *right, size_t index, bool all, struct table *table) {
     struct bytes key = fake_kv_key(base->kv, index);
     struct row *row = table_row(table, "store value of table %c flipped", key.at[0]);
     size_t length = fake_kv_value_length(base->kv, index);
@@ -96,14 +95,14 @@ static void sweep_value(const struct rig *base, const struct answers *right, siz
         if (!row_begin(table, row, 10000 * (index + 1) + offset)) continue;
         for (int bit = 0; bit < 8; bit++) {
             char problem[768];
-            if (!all_bits && bit != (offset % 2 == 0 ? 0 : 7)) continue;
+            if (!all && bit != (offset % 2 == 0 ? 0 : 7)) continue;
             enum outcome outcome = try_value(base, right, index, offset, (uint8_t)(1 << bit), problem);
             row_end(row, outcome, problem);
         }
     }
 }
 
-static void sweep_left_by(const struct script *script, struct table *table, bool all_bits) {
+static void sweep_left_by(const struct script *script, struct table *table, bool all) {
     struct rig *base = memory_allocate(sizeof *base), *rig = memory_allocate(sizeof *rig);
     struct answers right = {0};
     rig_init(base, 1);
@@ -115,7 +114,7 @@ static void sweep_left_by(const struct script *script, struct table *table, bool
     rig_compare_counts(rig, false);
     CHECKF(rig_fine(rig), "%s", rig->problem);
     rig_fini(rig);
-    for (size_t i = 0; i < fake_kv_key_count(base->kv); i++) sweep_value(base, &right, i, all_bits, table);
+    for (size_t i = 0; i < fake_kv_key_count(base->kv); i++) sweep_value(base, &right, i, all, table);
     for (size_t i = 0; i < ANSWERS; i++) buffer_fini(&right.at[i]);
     rig_fini(base);
     free(base);
@@ -123,8 +122,8 @@ static void sweep_left_by(const struct script *script, struct table *table, bool
 }
 
 /* Closed minutes, filters and history; then open minutes, of a process that died. */
-void sweep_store(struct table *table, bool all_bits) {
+void sweep_store(struct table *table, bool all) {
     table->script = "store";
-    sweep_left_by(script_with_filters, table, all_bits);
-    sweep_left_by(script_small, table, all_bits);
+    sweep_left_by(script_with_filters, table, all);
+    sweep_left_by(script_small, table, all);
 }

@@ -4,4 +4,4 @@
 #include "sweep/script.h"
 #include "sweep/table.h"
 
-void sweep_store(struct table *table, bool all_bits);
+void sweep_store(struct table *table, bool all);

@@ -35,6 +35,10 @@ bool row_begin(const struct table *table, struct row *row, uint64_t position) {
     return true;
 }
 
+bool row_begin_shared(const struct table *table, struct row *row, uint64_t position) {
+    return (table->shares == 0 || position % table->shares == table->share) && row_begin(table, row, position);
+}
+
 void row_end(struct row *row, enum outcome outcome, const char *problem) {
     row->positions++;
     if (problem[0] == '\0') {
