@@ -98,3 +98,12 @@ enum status segment_reader_footer_view(struct segment_reader *reader, uint64_t a
  * record_flaw), `at` stays, `failure` is not filled in: the caller knows what it means. */
 enum status segment_reader_record(struct segment_reader *reader, struct journal_record **out, int *flaw,
                                   struct failure *failure) MUST_USE;
+
+/* What stands behind the last good record of an unsealed segment, at reader->at: [from, to) is the torn tail, empty for a
+ * clean end; a whole footer before it is skipped. `valid_behind` not 0: there a record that comes later, or a footer,
+ * begins, so the bytes in front of it were durable once and are damaged. */
+struct segment_tail {
+    uint64_t from, to, valid_behind;
+};
+enum status segment_tail_find(struct segment_reader *reader, const struct segment_header *header, uint64_t next_record,
+                              struct segment_tail *tail, struct failure *failure) MUST_USE;

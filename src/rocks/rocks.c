@@ -302,7 +302,8 @@ enum status rocks_open(const struct rocks_options *options, struct rocks **out, 
     rocksdb_flushoptions_set_wait(rocks->flush, 1);
 
     char *error = NULL;
-    rocks->db = rocksdb_open(rocks->options, rocks->path, &error);
+    rocks->db = options->read_only ? rocksdb_open_for_read_only(rocks->options, rocks->path, 0, &error)
+                                   : rocksdb_open(rocks->options, rocks->path, &error);
     if (error != NULL) {
         enum status status = failed_with(rocks->path, "opening", error, failure);
         rocks_close(rocks);
