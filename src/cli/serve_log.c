@@ -61,6 +61,13 @@ void serve_log_opened(struct serve_log *say, const struct config *config, const 
               (unsigned long long)(progress.dedup_entries_max / 1000000));
 }
 
+void serve_log_store_damaged(struct serve_log *say, const char *moved_to, const struct failure *why) {
+    if (moved_to[0] == '\0') return;
+    log_write(&say->log, wall_now(say), LOG_EVENT_STORE_DAMAGED,
+              LOG_FIELDS(log_text("moved_to", moved_to), log_text("reason", why->text)),
+              "the store is damaged, is now %s/, and is built anew from the journal; %.400s", moved_to, why->text);
+}
+
 void serve_log_listening(struct serve_log *say, const char *url) {
     log_write(&say->log, wall_now(say), LOG_EVENT_LISTENING, LOG_FIELDS(log_text("url", url)), "listening on %s", url);
 }

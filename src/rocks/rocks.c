@@ -54,6 +54,8 @@ static enum status status_of_text(const char *text) {
     if (strstr(text, "While lock file") != NULL || strstr(text, "lock hold by current process") != NULL) return STATUS_BUSY;
     if (strstr(text, "No space left") != NULL || strstr(text, "NoSpace") != NULL) return STATUS_NO_SPACE;
     if (strncmp(text, "Corruption", strlen("Corruption")) == 0) return STATUS_CORRUPT;
+    /* Of its own files: one that another one names is gone, or the name is damaged. */
+    if (strstr(text, "No such file or directory") != NULL) return STATUS_CORRUPT;
     return STATUS_IO_ERROR;
 }
 
