@@ -8,14 +8,6 @@
 #include "oracle/oracle_filters.h"
 #include "sim/compare.h"
 
-static uint64_t below(struct world *world, uint64_t bound) {
-    return random_sequence_below(&world->random, bound);
-}
-
-static bool fine(const struct world *world) {
-    return world->problem[0] == '\0';
-}
-
 /* What is asked by one filter, and what must be answered. */
 struct asked {
     const struct oracle *oracle;

@@ -5,10 +5,6 @@
 #include "click/timestamp.h"
 #include "sim/world.h"
 
-static uint64_t below(struct world *world, uint64_t bound) {
-    return random_sequence_below(&world->random, bound);
-}
-
 /* The count; of a ranking of all ads, their sum. */
 static uint64_t answered_count(const json_t *answer) {
     const json_t *ads = json_object_get(answer, "ads");

@@ -9,10 +9,6 @@
 #include "base/check.h"
 #include "sim/world.h"
 
-static uint64_t below(struct world *world, uint64_t bound) {
-    return random_sequence_below(&world->random, bound);
-}
-
 static void free_change(struct filter_change_request *change) {
     buffer_fini(&change->body);
     *change = (struct filter_change_request){.taken = false};

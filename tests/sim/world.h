@@ -100,19 +100,45 @@ void world_fini(struct world *world);
 bool world_run(struct world *world, unsigned steps);
 void world_problem(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
 
+static inline uint64_t below(struct world *world, uint64_t bound) {
+    return random_sequence_below(&world->random, bound);
+}
+static inline bool fine(const struct world *world) {
+    return world->problem[0] == '\0';
+}
+
+/* The simulated machine's clock, with what it is off; and time that passes. */
+struct wall_time world_wall(const struct world *world);
+void world_advance(struct world *world, int64_t milliseconds);
+
 /* Opens the node and steps it until it serves (or world->problem). `order`: in which the partitions advance. */
 bool world_open(struct world *world, struct node **out);
 void world_step_until_serving(struct world *world, struct node *node);
-void world_stop_cleanly(struct world *world);
-/* Asks; the answer is in world->answer and answer_status. */
-void world_ask(struct world *world, struct node *node, const char *path, const char *query);
-
-/* Minutes about now, for a question. */
-void world_choose_range(struct world *world, struct minute *from, struct minute *to);
 /* One step of some stage, or some partition. */
 bool world_step_node(struct world *world, struct node *node);
+void world_stop_cleanly(struct world *world);
+/* The machine dies: what was not synced is lost, kept or torn. It comes back. */
+void world_crash(struct world *world);
+void world_reopen(struct world *world);
+
+/* --- click_steps.c --- */
+/* One request with clicks moves on, or begins. */
+void world_step_request(struct world *world);
+void world_check_reply(struct world *world, struct world_request *request, const struct buffer *body);
+void world_reset_request(struct world_request *request);
+
+/* --- questions.c --- */
+/* Asks; the answer is in world->answer and answer_status. */
+void world_ask(struct world *world, struct node *node, const char *path, const char *query);
+void world_check_status(struct world *world);
+void world_ask_count(struct world *world);
+/* Minutes about now, for a question. */
+void world_choose_range(struct world *world, struct minute *from, struct minute *to);
+/* The text after "name": in the answer, as a number; UINT64_MAX when it is not there. */
+uint64_t answer_number(const struct buffer *answer, const char *name);
+
+/* --- trouble.c --- */
+void world_cause_trouble(struct world *world);
 
 /* After world_run: the journal counted by the oracle, the node's own numbers, and replays, all against each other. */
 bool world_compare(struct world *world);
-/* The text after "name": in the answer, as a number; UINT64_MAX when it is not there. */
-uint64_t answer_number(const struct buffer *answer, const char *name);
