@@ -108,6 +108,8 @@ static enum status inspect_header(struct journal *journal, size_t index, struct 
     if (!first && !log_state_is(&journal->end, header->version, &journal->next, state_bytes))
         return segment_damaged(failure, reader->path, SEGMENT_FIXED_BYTES,
                                "the segment does not begin where the one before it ends");
+    if (!last && !header->sealed) status = segment_reader_ends_sealed(reader, header, &header->sealed, failure);
+    if (status != STATUS_OK) return status;
     if (!last && !header->sealed)
         return segment_damaged(failure, reader->path, SEGMENT_MARK_AT,
                                "the segment is not sealed, but another one follows it");

@@ -88,6 +88,11 @@ enum status segment_reader_view(struct segment_reader *reader, uint64_t at, size
 enum status segment_reader_header(struct segment_reader *reader, struct segment_header *header, struct log_state *state,
                                   struct filter_log *filter_log, struct bytes *state_bytes,
                                   struct failure *failure) MUST_USE;
+/* Whether the file ends with a right footer, and so is sealed whatever the mark says. The mark may be lost when the log has
+ * gone on already: by a sync of it that failed, and a page cache that showed it all the same to the process that came next.
+ */
+enum status segment_reader_ends_sealed(struct segment_reader *reader, const struct segment_header *header, bool *sealed,
+                                       struct failure *failure) MUST_USE;
 /* Where the footer of a sealed segment begins, which is where its records end. */
 enum status segment_reader_footer_at(struct segment_reader *reader, const struct segment_header *header, uint64_t *at,
                                      struct failure *failure) MUST_USE;

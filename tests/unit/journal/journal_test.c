@@ -296,6 +296,26 @@ static void an_arrival_is_never_before_what_a_line_was_checked_against(void **st
     fixture_free(fixture);
 }
 
+/* I8: read while a broken clock told the year 10000 and more, journalled when it is right again. */
+static void a_line_that_was_read_by_a_broken_clock_is_not_taken(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new();
+    assert_int_equal(fixture_up(fixture), STATUS_OK);
+    struct fixture_batch batch;
+    fixture_batch_init(&batch);
+    fixture_add(fixture, &batch, FIXTURE_WALL_MS, 0);
+    struct journal_record *record;
+    static const int64_t readings[] = {INT64_C(253402300799999), INT64_C(253402300800000), INT64_C(1) << 60, INT64_MAX};
+    for (size_t i = 0; i < sizeof readings / sizeof *readings; i++) {
+        batch.batch.arrival_floor.ms = readings[i];
+        assert_int_equal(fixture_commit(fixture, &batch, &record), STATUS_AGAIN);
+    }
+    batch.batch.arrival_floor.ms = FIXTURE_WALL_MS;
+    assert_int_equal(fixture_commit(fixture, &batch, &record), STATUS_OK);
+    fixture_batch_fini(&batch);
+    fixture_free(fixture);
+}
+
 static void two_records_of_the_same_clicks_have_different_salts(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new();
@@ -333,6 +353,7 @@ int main(void) {
         cmocka_unit_test(a_failed_write_sync_or_seal_fails_the_journal),
         cmocka_unit_test(an_untrusted_clock_writes_nothing),
         cmocka_unit_test(an_arrival_is_never_before_what_a_line_was_checked_against),
+        cmocka_unit_test(a_line_that_was_read_by_a_broken_clock_is_not_taken),
         cmocka_unit_test(two_records_of_the_same_clicks_have_different_salts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
