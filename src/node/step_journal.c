@@ -100,12 +100,31 @@ static size_t take_batches(struct node *node, struct intake_batch **batches) {
     return count;
 }
 
+/* I8: no click is rejected for a clock that was behind. By now the clock says that more time than the skew has passed since
+ * a line was refused as one of the future: either the clock was behind then, or the body took that long. Its sender is told
+ * to try again, and nothing of the batch is counted; the others are not concerned. */
+static size_t send_back_doubtful(struct node *node, struct intake_batch **batches, size_t count) {
+    int64_t now_ms = clock_wall(&node->seam.clock).ms, skew_ms = journal_rules(node->journal)->max_skew_ms;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct intake_batch *batch = batches[i];
+        if (batch->journal.counts.rejected_by[REJECT_FUTURE_TIMESTAMP] == 0 ||
+            batch->journal.refused_at.ms >= now_ms - skew_ms) {
+            batches[kept++] = batch;
+            continue;
+        }
+        atomic_fetch_sub(&node->pending_clicks, batch->click_count);
+        intake_batch_committed(batch, STATUS_AGAIN);
+    }
+    return kept;
+}
+
 static bool commit(struct node *node) {
     struct intake_batch *batches[COUNT_BATCHES_MAX];
     const struct journal_batch *journal_batches[COUNT_BATCHES_MAX];
     if (!node_inbox_has_room(node)) return false;
     if (node_commit_control(node)) return true;
-    size_t count = take_batches(node, batches);
+    size_t taken = take_batches(node, batches), count = send_back_doubtful(node, batches, taken);
     for (size_t i = 0; i < count; i++) journal_batches[i] = &batches[i]->journal;
 
     struct failure failure = {0};
@@ -124,7 +143,7 @@ static bool commit(struct node *node) {
     }
     for (size_t i = 0; i < count; i++) intake_batch_committed(batches[i], status); /* I3 */
     if (status != STATUS_OK && status != STATUS_AGAIN) fail_with(node, &failure, status);
-    return count > 0 || record != NULL;
+    return taken > 0 || record != NULL;
 }
 
 /* Once all requests are answered, or have had their time: from here on node_submit refuses and nothing is committed any

@@ -94,6 +94,52 @@ static void after_a_failed_sync_nothing_is_acknowledged_and_the_reason_is_kept(v
     end(&bench);
 }
 
+/* I8: no click is rejected for a clock that was behind for a moment. */
+static void a_click_that_a_clock_gone_back_takes_for_a_future_one_is_asked_for_again(void **state) {
+    (void)state;
+    struct bench bench;
+    void *session;
+    bool body_wanted;
+    struct request_head head = {.method = BYTES_LITERAL("POST"),
+                                .path = BYTES_LITERAL("/v1/clicks"),
+                                .content_type = BYTES_LITERAL("application/json")};
+    struct bytes click =
+        BYTES_LITERAL("{\"ad_id\":\"a\",\"click_timestamp\":1800007200000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}");
+    begin(&bench);
+    open_node(&bench);
+    node_request(bench.node, &head, &bench, &session, &body_wanted);
+    assert_true(body_wanted);
+    fake_clock_pass(&bench.clock, 2 * HOUR_MS); /* nothing comes, so nothing is journalled that tells the time */
+    fake_clock_step(&bench.clock, -HOUR_MS);
+    assert_int_equal(node_request_feed(bench.node, session, click), STATUS_OK);
+    node_request_end(bench.node, session);
+    fake_clock_step(&bench.clock, HOUR_MS);
+    bench.http_status = 0;
+    for (int i = 0; i < 100; i++) (void)step_all(&bench);
+    assert_int_equal(bench.http_status, 503);
+    ask(&bench, "/v1/status", "");
+    assert_non_null(strstr(bench.body, "\"received\":0,"));
+    request(&bench, "POST", "/v1/clicks", "application/json", click);
+    assert_int_equal(bench.http_status, 200);
+    stop_node(&bench);
+    end(&bench);
+}
+
+/* And one that is of the future by a clock that is right is told so. */
+static void a_click_of_the_future_is_rejected_after_a_long_silence_too(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    open_node(&bench);
+    fake_clock_pass(&bench.clock, HOUR_MS);
+    request(&bench, "POST", "/v1/clicks", "application/json",
+            BYTES_LITERAL("{\"ad_id\":\"a\",\"click_timestamp\":1900000000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}"));
+    assert_int_equal(bench.http_status, 400);
+    assert_non_null(strstr(bench.body, "future_timestamp"));
+    stop_node(&bench);
+    end(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bound_on_ads_holds_inside_a_long_request_too),
@@ -101,6 +147,8 @@ int main(void) {
         cmocka_unit_test(a_question_at_the_end_of_time_is_refused_and_harms_nobody),
         cmocka_unit_test(a_stop_during_the_replay_ends_at_once_and_loses_nothing),
         cmocka_unit_test(after_a_failed_sync_nothing_is_acknowledged_and_the_reason_is_kept),
+        cmocka_unit_test(a_click_that_a_clock_gone_back_takes_for_a_future_one_is_asked_for_again),
+        cmocka_unit_test(a_click_of_the_future_is_rejected_after_a_long_silence_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
