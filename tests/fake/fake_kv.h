@@ -25,6 +25,16 @@ void fake_kv_fail_flush(struct fake_kv *fake, unsigned nth, enum status status);
 /* The `nth` get or move of an iterator from now fails; only that one. */
 void fake_kv_fail_read(struct fake_kv *fake, unsigned nth, enum status status);
 
+/* The next write that fails is in the store nevertheless: whoever wrote it does not know. */
+void fake_kv_fail_write_falsely(struct fake_kv *fake, unsigned nth, enum status status);
+/* Flushes say yes and do nothing, until a crash. */
+void fake_kv_lie(struct fake_kv *fake);
+/* A bit of some value changes. False: there is none. */
+struct random_sequence;
+bool fake_kv_rot(struct fake_kv *fake, struct random_sequence *random);
+/* Called within each write and flush before it does anything: time may pass, others may run. */
+void fake_kv_on_wait(struct fake_kv *fake, void (*wait)(void *context), void *context);
+
 size_t fake_kv_key_count(const struct fake_kv *fake);
 /* The length of the value of the key at `index` (in key order), and one byte of it flipped; at once durable. */
 size_t fake_kv_value_length(const struct fake_kv *fake, size_t index);
