@@ -1,4 +1,5 @@
 /* click_steps.c: requests with clicks, and what their answers promise. */
+#include "click/decode.h"
 #include "sim/world.h"
 
 #include <inttypes.h>
@@ -50,15 +51,19 @@ void world_reset_request(struct world_request *request) {
 }
 
 static void add_line(struct world *world, struct world_request *request, bool log_lines) {
-    const struct traffic_line *line = traffic_next(&world->traffic, world_wall(world));
+    const struct traffic_line *line = traffic_next(&world->traffic, world_line_now(world));
     bool malformed = line->key[0] == '\0' && !line->may_be_future;
+    if (world->options.proposal.identity_mode == IDENTITY_MODE_REJECT && !line->has_event_id && !line->may_be_future) {
+        world->coverage->lines_without_id_refused += !malformed;
+        malformed = true;
+    }
     if (log_lines && line->log[0] == '\0') return;
     if (below(world, 20) == 0 && request->type[0] != 'a') buffer_append_text(&request->body, "\r\n");
     buffer_append_text(&request->body, log_lines ? line->log : line->json);
     buffer_append_text(&request->body, below(world, 4) == 0 ? "\r\n" : "\n");
     bool maybe =
         line->may_be_future || (!malformed && world->clock_was_stepped && line->time_ms > world->wall.ms - MINUTE_MS);
-    const char *key = maybe ? "" : line->key;
+    const char *key = maybe || malformed ? "" : line->key;
     size_t size = strlen(key) + 1;
     request->keys[request->line_count] = memory_allocate(size);
     memcpy(request->keys[request->line_count++], key, size);
@@ -114,6 +119,7 @@ static void feed_request(struct world *world, struct world_request *request) {
 }
 
 void world_step_request(struct world *world) {
+    if (!may(world, EVENT_clicks)) return;
     struct world_request *request = &world->requests[below(world, WORLD_REQUESTS)];
     switch (request->state) {
     case REQUEST_FREE:

@@ -27,6 +27,24 @@ void compare_verdicts(struct world *world, const struct oracle *oracle) {
     }
 }
 
+/* I8: nothing is of the future by the time of its own arrival, and arrivals do not go back. */
+void compare_arrivals(struct world *world, const struct oracle *oracle) {
+    size_t count;
+    int64_t max_skew_ms = 0;
+    const struct oracle_record *records = oracle_records(oracle, &count);
+    for (size_t i = 0; i < count && fine(world); i++) {
+        const struct oracle_record *record = &records[i];
+        bool first = i == 0 || record->partition != records[i - 1].partition;
+        if (!first && record->arrival.ms < records[i - 1].arrival.ms)
+            world_problem(world, "partition %u offset %" PRIu64 ": the arrival goes back", record->partition,
+                          record->offset.at);
+        if (record->kind == ORACLE_RULES) max_skew_ms = record->rules.max_skew_ms;
+        if (record->kind == ORACLE_CLICK && record->click.time.ms > record->arrival.ms + max_skew_ms)
+            world_problem(world, "partition %u offset %" PRIu64 ": a click of the future", record->partition,
+                          record->offset.at);
+    }
+}
+
 /* How often the jump guard held a click back, and believed one: told by the product's own watermark. */
 void note_jumps(struct world *world, const struct oracle *oracle) {
     size_t count;
@@ -64,20 +82,34 @@ static char *text_of_click(const struct click *click) {
     return text;
 }
 
+void sort_texts(char **texts, size_t count) {
+    if (count > 0) qsort(texts, count, sizeof(char *), compare_texts);
+}
+
+char **oracle_click_texts(const struct oracle *oracle, size_t *count) {
+    size_t record_count;
+    const struct oracle_record *records = oracle_records(oracle, &record_count);
+    char **texts = memory_allocate((record_count + 1) * sizeof(char *));
+    *count = 0;
+    for (size_t i = 0; i < record_count; i++)
+        if (records[i].kind == ORACLE_CLICK) texts[(*count)++] = text_of_click(&records[i].click);
+    sort_texts(texts, *count);
+    return texts;
+}
+
+void free_texts(char **texts, size_t count) {
+    for (size_t i = 0; i < count; i++) free(texts[i]);
+    free(texts);
+}
+
 void compare_acknowledged(struct world *world, const struct oracle *oracle) {
-    size_t count, click_count = 0;
-    const struct oracle_record *records = oracle_records(oracle, &count);
-    char **texts = memory_allocate(count * sizeof(char *));
-    for (size_t i = 0; i < count; i++)
-        if (records[i].kind == ORACLE_CLICK) texts[click_count++] = text_of_click(&records[i].click);
-    if (click_count > 0) qsort(texts, click_count, sizeof(char *), compare_texts);
-    if (world->acknowledged_count > 0) qsort(world->acknowledged, world->acknowledged_count, sizeof(char *), compare_texts);
-    size_t at = 0;
+    size_t click_count, at = 0;
+    char **texts = oracle_click_texts(oracle, &click_count);
+    sort_texts(world->acknowledged, world->acknowledged_count);
     for (size_t i = 0; i < world->acknowledged_count && fine(world); i++, at++) {
         while (at < click_count && strcmp(texts[at], world->acknowledged[i]) < 0) at++;
         if (at == click_count || strcmp(texts[at], world->acknowledged[i]) != 0)
             world_problem(world, "acknowledged, but not in the journal: %s", world->acknowledged[i]);
     }
-    for (size_t i = 0; i < click_count; i++) free(texts[i]);
-    free(texts);
+    free_texts(texts, click_count);
 }

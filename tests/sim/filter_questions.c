@@ -35,6 +35,7 @@ static void keep_if_sealed(struct world *world, uint32_t id, const char *ad) {
 }
 
 void world_ask_filtered(struct world *world) {
+    if (!may(world, EVENT_filter_question)) return;
     uint32_t id = world_choose_filter(world);
     const struct known_filter *known = &world->filters.known[id];
     bool unsure = known->unsure;
@@ -52,6 +53,7 @@ void world_ask_filtered(struct world *world) {
                        to.index - from.index, id);
     }
     world_ask(world, world->node, path, query);
+    if (world_answer_is_damage(world)) return;
     unsigned expected = known->stage == FILTER_STANDING ? 200 : 404;
     if (world->answer_status != expected && !(unsure && (world->answer_status == 200 || world->answer_status == 404)))
         world_problem(world, "%s?%s: status %u, expected %u: %.*s", path, query, world->answer_status, expected,

@@ -26,6 +26,7 @@ uint64_t answer_number(const struct buffer *answer, const char *name) {
 }
 
 void world_check_status(struct world *world) {
+    if (!may(world, EVENT_status)) return;
     world_ask(world, world->node, "/v1/status", "");
     uint64_t sum = 0;
     static const char *const parts[] = {"counted", "duplicate", "conflict", "too_late", "invalid", "pending"};
@@ -50,7 +51,13 @@ void world_choose_range(struct world *world, struct minute *from, struct minute 
     to->index = from->index + 1 + (uint32_t)below(world, 100);
 }
 
+bool world_answer_is_damage(const struct world *world) {
+    return world->answer_status == 500 && world->store_rotten &&
+           memmem(world->answer.at, world->answer.len, "the store is damaged", 20) != NULL;
+}
+
 void world_ask_count(struct world *world) {
+    if (!may(world, EVENT_count)) return;
     struct minute from, to;
     world_choose_range(world, &from, &to);
     char path[96], query[96], ad[40];
@@ -59,6 +66,7 @@ void world_ask_count(struct world *world) {
     (void)snprintf(query, sizeof query, "from=%lld&to=%lld", (long long)minute_start(from).ms,
                    (long long)minute_start(to).ms);
     world_ask(world, world->node, path, query);
+    if (world_answer_is_damage(world)) return;
     if (world->answer_status != 200) {
         world_problem(world, "%s?%s: %u %.*s", path, query, world->answer_status, (int)world->answer.len,
                       (const char *)world->answer.at);
