@@ -1,8 +1,10 @@
 # The one entry point for people; each target is a line or two over tools/. `make` alone lists them.
 
-# Where the simulator starts and how many seeds it runs: make sim SEEDS=1000 FROM=1
+# Where the simulator starts and how many seeds it runs: make sim SEEDS=1000 FROM=1. In what build, and with what left out of
+# the runs: make sim SEEDS=1 FROM=7 BUILD=build-asan STEPS=900 WITHOUT=rot,kill SKIP=0-400,512-640
 SEEDS ?= 500
 FROM ?= 1
+BUILD ?= build
 # Given to the program that the target runs: make run ARGS="--rate 200000"
 ARGS ?=
 # Parts of the tests, as `tools/run-tests --list` names them: make test PARTS="unit layers"
@@ -24,9 +26,10 @@ test: test-packages ## all that CI runs; PARTS="unit sim" for some of it
 	@tools/run-tests $(PARTS)
 
 sim: test-packages ## whole nodes on simulated machines against the oracle: SEEDS=n FROM=seed
-	@tools/configure build
-	@ninja -C build --quiet tests/sim/sim
-	build/tests/sim/sim --seeds $(SEEDS) --from $(FROM)
+	@tools/configure $(BUILD)
+	@ninja -C $(BUILD) --quiet tests/sim/sim
+	$(BUILD)/tests/sim/sim --seeds $(SEEDS) --from $(FROM) --jobs $$(nproc) $(if $(STEPS),--steps $(STEPS)) \
+	    $(if $(WITHOUT),--without $(WITHOUT)) $(if $(SKIP),--skip $(SKIP))
 
 planted: test-packages ## plant bugs and see that the tests catch each: ends with N caught, M missed
 	@tools/run-planted
