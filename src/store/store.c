@@ -173,8 +173,10 @@ enum status store_write(struct store *store, const struct kv_batch *batch, struc
     memcpy(offsets.at, store->written, sizeof offsets.at);
     kv_batch_each(batch, check_entry, &offsets);
     enum status status = store_commit(store, batch, failure);
-    if (status == STATUS_OK) memcpy(store->written, offsets.at, sizeof offsets.at);
-    return status;
+    if (status != STATUS_OK) return status;
+    for (uint32_t p = 0; p < PARTITIONS_MAX; p++) CHECK(offsets.at[p].at >= store->written[p].at); /* I5 */
+    memcpy(store->written, offsets.at, sizeof offsets.at);
+    return STATUS_OK;
 }
 
 enum status store_flush(struct store *store, struct failure *failure) {

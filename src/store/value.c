@@ -36,6 +36,7 @@ void value_writer_destroy(struct value_writer *writer) {
 
 /* Over the key too, so that a value that turns up under another key is noticed. */
 static uint32_t value_crc(struct bytes key, const uint8_t *at, size_t len) {
+    CHECK(key.len > 0 && len >= CONTENT_AT);
     uint32_t crc = crc32c(0, key);
     crc = crc32c(crc, (struct bytes){at, CRC_AT});
     return crc32c(crc, (struct bytes){at + CONTENT_AT, len - CONTENT_AT});
@@ -56,6 +57,16 @@ static bool compress(struct value_writer *writer, struct bytes content) {
     return true;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool opens_as(struct bytes key, struct bytes value, struct bytes content) {
+    struct value_reader *reader = value_reader_create();
+    struct bytes read;
+    bool same = value_open(reader, key, value, &read, NULL) == STATUS_OK && bytes_equal(read, content);
+    value_reader_destroy(reader);
+    return same;
+}
+#endif
+
 struct bytes value_seal(struct value_writer *writer, struct bytes key, struct bytes content) {
     CHECK(key.len > 0 && content.len <= STORE_CONTENT_BYTES_MAX);
     buffer_clear(&writer->out);
@@ -63,11 +74,14 @@ struct bytes value_seal(struct value_writer *writer, struct bytes key, struct by
     memset(header, 0, CONTENT_AT);
     writer->out.len = CONTENT_AT;
     bool compressed = compress(writer, content);
+    CHECK(compressed == (writer->out.len > CONTENT_AT));
     if (!compressed) buffer_append_bytes(&writer->out, content);
     header = writer->out.at; /* the buffer may have moved */
     header[0] = STORE_FORMAT;
     header[1] = compressed ? VALUE_ZSTD : VALUE_RAW;
     put_u32(header + CRC_AT, value_crc(key, header, writer->out.len));
+    CHECK(writer->out.len >= CONTENT_AT && writer->out.len <= CONTENT_AT + content.len);
+    COSTLY_CHECK(opens_as(key, buffer_view(&writer->out), content));
     return buffer_view(&writer->out);
 }
 
@@ -103,6 +117,7 @@ static enum status decompress(struct value_reader *reader, struct bytes key, str
     size_t got = ZSTD_decompressDCtx(reader->zstd, at, len, value.at + ZSTD_AT, value.len - ZSTD_AT);
     if (ZSTD_isError(got)) return value_corrupt(key, ZSTD_getErrorName(got), failure);
     if (got != len) return value_corrupt(key, "the value has another length than it says", failure);
+    CHECK(len < reader->content.capacity);
     reader->content.len = len;
     *content = buffer_view(&reader->content);
     return STATUS_OK;
