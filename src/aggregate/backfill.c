@@ -81,14 +81,18 @@ static void start(struct backfill *backfill) {
         wanted[kept++] = wanted[i];
         atoms_put(backfill->atoms, wanted[i].filter, wanted[i].term_index, wanted[i].atom);
     }
+    CHECK(kept <= backfill->wanted_count && atoms_live(backfill->atoms) == kept);
     backfill->wanted_count = kept;
 }
 
 static void drop_born(struct backfill *backfill, uint32_t number) {
+    CHECK(backfill->started && backfill->passed <= backfill->wanted_count);
     for (; !backfill_done(backfill) && backfill->wanted[backfill->passed].born <= number; backfill->passed++) {
         const struct wanted *wanted = &backfill->wanted[backfill->passed];
         atoms_drop(backfill->atoms, wanted->filter, wanted->term_index);
     }
+    /* What is matched is what still lacks its past. */
+    CHECK(atoms_live(backfill->atoms) == backfill->wanted_count - backfill->passed);
 }
 
 enum status backfill_step(struct backfill *backfill, const struct journal_record *record, struct failure *failure) {

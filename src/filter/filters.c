@@ -92,7 +92,9 @@ bool filters_covers_from(const struct filters *filters, const struct stored_filt
     for (size_t i = 0; i < stored->term_count; i++) {
         if (stored->terms[i].atom == 0) continue; /* all clicks were always counted */
         const struct atom_info *info = &filters->infos[stored->terms[i].atom];
-        CHECK(info->born >= 1 && info->born <= stored->number); /* by this filter or by one before it */
+        CHECK(info->born >= 1 && info->born <= filters->number);
+        /* By this filter's record or by one before it; one that is asked once has none. */
+        CHECK(stored->number == 0 || info->born <= stored->number);
         if (!info->has_clicks || info->backfilled) continue;
         if (!has_any || info->covers_from.index > covers_from->index) *covers_from = info->covers_from;
         has_any = true;

@@ -41,6 +41,7 @@ static enum status open_journal(struct node *node, struct failure *failure) {
         options.expected_uuid = identity.log_uuid;
         options.counted_below = counted_below;
         options.counted_below_count = identity.partition_count;
+        CHECK(identity.partition_count >= 1 && identity.partition_count <= PARTITIONS_MAX);
         for (uint32_t p = 0; p < identity.partition_count; p++) counted_below[p] = identity.offsets[p];
     }
     return journal_open(&options, &node->journal, failure);
@@ -51,15 +52,20 @@ static void open_partition(struct node *node, uint32_t p) {
     const struct view_partition *stored = view_partition(node->view, p);
     struct aggregator_checkpoint checkpoint = {stored->offset, stored->watermark, stored->totals};
     CHECK(pthread_mutex_init(&partition->lock, NULL) == 0);
+    /* I5: what the store has counted is below what the journal holds (journal_open saw to it), and counted whole. */
+    CHECK(stored->offset.at == stored->checkpoint_offset.at);
+    CHECK(verdict_totals_clicks(&stored->totals) <= stored->offset.at);
     partition->aggregator = aggregator_create(p, node->options.dedup_memory_bytes / node->partition_count, node->ads,
                                               &checkpoint, &node->options.listener);
     partition->checkpoint_at = node->opened_at;
     atomic_init(&partition->dedup_room, aggregator_dedup_room(partition->aggregator));
+    CHECK(atomic_load(&partition->dedup_room) <= aggregator_dedup_usage(partition->aggregator).entries_max);
     node->progress.dedup_entries_max += aggregator_dedup_usage(partition->aggregator).entries_max;
 }
 
 static void open_intake(struct node *node) {
     const struct rules *rules = journal_rules(node->journal);
+    CHECK(node->intake.pool == NULL && rules->partition_count == node->partition_count);
     node->intake = (struct intake_context){
         .partition_count = node->partition_count,
         .key = *journal_identity_key(node->journal),
@@ -97,6 +103,7 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
     enum status status = open_journal(node, failure);
     if (status == STATUS_OK) {
         node->partition_count = journal_rules(node->journal)->partition_count;
+        CHECK(node->partition_count >= 1 && node->partition_count <= PARTITIONS_MAX);
         struct journal_uuid uuid = journal_uuid(node->journal);
         status = store_open(&node->seam.kv, uuid.at, node->partition_count, &node->store, failure);
     }
@@ -119,6 +126,7 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
 /* The rules may change with journal_start, so intake begins after it. */
 void node_begin_serving(struct node *node) {
     int replaying = NODE_REPLAYING;
+    CHECK(node->replay_ended && node->started); /* nothing is served that the journal holds and the view does not */
     open_intake(node);
     (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_SERVING); /* unless it was stopped meanwhile */
 }
@@ -126,11 +134,12 @@ void node_begin_serving(struct node *node) {
 void node_fail_queue(struct node *node, enum status status) {
     pthread_mutex_lock(&node->mail_lock);
     struct intake_batch *batch = node->queue_first;
+    CHECK(status != STATUS_OK && (batch == NULL) == (node->queue_last == NULL));
     node->queue_first = node->queue_last = NULL;
     pthread_mutex_unlock(&node->mail_lock);
     while (batch != NULL) {
         struct intake_batch *next = batch->next;
-        atomic_fetch_sub(&node->pending_clicks, batch->click_count);
+        node_settle_pending(node, batch->click_count);
         intake_batch_committed(batch, status);
         batch = next;
     }
@@ -140,6 +149,7 @@ void node_fail(struct node *node, const struct failure *failure) {
     CHECK(failure->status != STATUS_OK);
     pthread_mutex_lock(&node->mail_lock);
     if (node->failure.status == STATUS_OK) node->failure = *failure;
+    CHECK(node->failure.status != STATUS_OK); /* the first reason stays */
     pthread_mutex_unlock(&node->mail_lock);
     atomic_store(&node->phase, NODE_FAILED);
     node_fail_queue(node, failure->status);
@@ -188,7 +198,8 @@ static void close_partition(struct node_partition *partition) {
 
 void node_close(struct node *node) {
     CHECK(atomic_load(&node->sessions_open) == 0);
-    CHECK(node->queue_first == NULL);
+    CHECK(node->queue_first == NULL && node->queue_last == NULL);
+    CHECK(node->waiting_count == 0);
     node_live_fini(node);
     node_control_fini(node);
     node_recalculation_fini(node);

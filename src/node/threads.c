@@ -177,6 +177,7 @@ void node_threads_set_intake_cpu(struct node_threads *threads, double (*cpu)(voi
 
 void node_threads_start(struct node_threads *threads, struct node *node) {
     threads->node = node;
+    CHECK(threads->worker_count == 0 && node_partition_count(node) <= PARTITIONS_MAX);
     threads->worker_count = WORKERS_FIXED + node_partition_count(node);
     for (uint32_t i = 0; i < threads->worker_count; i++) {
         CHECK(pthread_create(&threads->workers[i].thread, NULL, run, &threads->workers[i]) == 0);

@@ -59,7 +59,7 @@ static uint32_t cells_max(const struct cell_table *table, const struct cell_shar
 }
 
 static void shard_init(struct cell_table *table, struct cell_shard *shard, uint32_t slot_count) {
-    CHECK(slot_count <= SHARD_SLOTS_MAX);
+    CHECK(slot_count <= SHARD_SLOTS_MAX && (slot_count & (slot_count - 1)) == 0);
     *shard = (struct cell_shard){.slots = memory_allocate_large_zeroed(slot_count * sizeof *shard->slots),
                                  .slot_count = slot_count};
     table->slot_count += slot_count;
@@ -67,13 +67,20 @@ static void shard_init(struct cell_table *table, struct cell_shard *shard, uint3
 
 /* Moves the cells of `old`, a shard that is replaced, to where they belong now. */
 static void move_cells(struct cell_table *table, struct cell_shard *old) {
+    uint32_t moved = 0;
     for (uint32_t i = 0; i < old->slot_count; i++) {
         if (old->slots[i].key == 0) continue;
         uint64_t key_hash = hash(old->slots[i].key);
         struct cell_shard *shard = find_shard(table, key_hash);
-        *find_slot(shard, old->slots[i].key, key_hash) = old->slots[i];
+        struct cell_slot *slot = find_slot(shard, old->slots[i].key, key_hash);
+        CHECK(slot->key == 0); /* each key once */
+        *slot = old->slots[i];
         shard->cell_count++;
+        CHECK(shard->cell_count < shard->slot_count); /* so every search ends */
+        moved++;
     }
+    CHECKF(moved == old->cell_count, "%u of %u cells", moved, old->cell_count);
+    CHECK(table->slot_count >= old->slot_count);
     table->slot_count -= old->slot_count;
     free(old->slots);
 }
@@ -161,11 +168,29 @@ uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad) {
     return sum;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* The cells of the shards are those of the table, and so are their slots. */
+static bool shards_agree(const struct cell_table *table) {
+    uint64_t cells = table->whole.cell_count, slots = table->whole.slot_count;
+    for (uint32_t i = 0; table->shards != NULL && i < CELL_SHARDS; i++) {
+        cells += table->shards[i].cell_count;
+        slots += table->shards[i].slot_count;
+    }
+    return cells == table->cell_count && slots == table->slot_count;
+}
+#endif
+
 struct slice *cell_table_sorted(const struct cell_table *table, struct slice *items, struct slice *scratch) {
     struct cell_cursor cursor = {0};
     uint32_t count = 0;
     for (const struct cell_slot *slot; (slot = cell_table_next(table, &cursor)) != NULL;)
         items[count++] = (struct slice){slot->key, slot->count};
     CHECK(count == table->cell_count);
-    return slices_sorted(items, scratch, count);
+    COSTLY_CHECK(shards_agree(table));
+    struct slice *sorted = slices_sorted(items, scratch, count);
+    for (uint32_t i = 0; i < count; i++) {
+        COSTLY_CHECK(i == 0 || sorted[i - 1].key < sorted[i].key);
+        COSTLY_CHECK(cell_table_count(table, sorted[i].key) == sorted[i].count);
+    }
+    return sorted;
 }

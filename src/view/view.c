@@ -102,6 +102,8 @@ struct minute_cells *partition_get_minute(struct partition_cells *partition, str
         cell_table_expect(&added->cells, partition->minutes[at - 1]->cells.cell_count);
     partition->minutes[at] = added;
     partition->minute_count++;
+    CHECK(at == 0 || partition->minutes[at - 1]->minute.index < minute.index);
+    CHECK(at + 1 == partition->minute_count || partition->minutes[at + 1]->minute.index > minute.index);
     return added;
 }
 
@@ -109,6 +111,7 @@ void view_note_minute(struct view *view, struct minute minute) {
     if (!view->has_minutes || minute.index < view->first_minute.index) view->first_minute = minute;
     if (!view->has_minutes || minute.index > view->newest_minute.index) view->newest_minute = minute;
     view->has_minutes = true;
+    CHECK(view->first_minute.index <= minute.index && minute.index <= view->newest_minute.index);
 }
 
 /* --- loading --- */
@@ -126,9 +129,23 @@ struct load_context {
 
 static void load_cell(void *context, struct minute minute, const struct cell *cell) {
     struct load_context *load = context;
+    CHECK(load->partition->public.offset.at == 0); /* before its checkpoint is taken over */
     cell_table_add(&partition_get_minute(load->partition, minute)->cells, cell_key(cell->ad, cell->country), cell->count);
     view_note_minute(load->view, minute);
 }
+
+#ifdef TALLY_COSTLY_CHECKS
+/* Clicks of all minutes that memory holds. */
+static uint64_t clicks_in_memory(const struct partition_cells *partition) {
+    uint64_t clicks = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        struct cell_cursor cursor = {0};
+        for (const struct cell_slot *slot; (slot = cell_table_next(&partition->minutes[i]->cells, &cursor)) != NULL;)
+            clicks += slot->count;
+    }
+    return clicks;
+}
+#endif
 
 static void measure_memory(struct partition_cells *partition) {
     partition->public.cells_in_memory = partition->public.bytes_in_memory = 0;
@@ -162,7 +179,7 @@ static enum status load_window(struct view *view, struct failure *failure) {
 }
 
 enum status view_load(struct view *view, struct failure *failure) {
-    CHECK(view->version == 0);
+    CHECK(view->version == 0 && !view->has_minutes && ads_count(view->ads) == 0);
     enum status status = store_load_ads(view->store, load_ad, view, failure);
     if (status != STATUS_OK) return status;
     view->ads_stored = ads_count(view->ads);
@@ -184,6 +201,7 @@ enum status view_load(struct view *view, struct failure *failure) {
         public->watermark = public->checkpoint_watermark = checkpoint.watermark;
         public->totals = public->checkpoint_totals = checkpoint.totals;
         public->rules_number = checkpoint.rules_number;
+        CHECK(verdict_totals_clicks(&public->totals) <= public->offset.at); /* I4: a click has an offset of its own */
     }
     status = view_load_atoms(view, failure);
     if (status != STATUS_OK) return status;
@@ -231,12 +249,18 @@ void view_apply(struct view *view, const struct partial *partial) {
     CHECK(partial->from.at == public->offset.at && partial->to.at > partial->from.at);
     CHECK(partial->totals.counted - public->totals.counted == partial->increment_count);
     CHECK(partial->watermark.w.ms >= public->watermark.w.ms && partial->watermark.s.ms >= public->watermark.s.ms);
+    CHECK(partial->rules.number >= public->rules_number);
+#ifdef TALLY_COSTLY_CHECKS
+    const uint64_t clicks_before = clicks_in_memory(partition);
+#endif
     apply_increments(view, partition, partial);
+    COSTLY_CHECK(clicks_in_memory(partition) == clicks_before + partial->increment_count);
     view_apply_atoms(view, partition, partial);
     public->offset = partial->to;
     public->watermark = partial->watermark;
     public->totals = partial->totals;
     public->rules_number = partial->rules.number;
+    CHECK(public->checkpoint_offset.at <= public->offset.at);
     measure_memory(partition);
 }
 
@@ -246,6 +270,7 @@ void view_publish(struct view *view) {
     slices_settle(view->slices);
     for (uint32_t p = 0; p < view->partition_count; p++) version += view->partitions[p].public.offset.at;
     CHECK(version >= view->version);
+    CHECK(view_sealed_to(view).ms <= view_watermark(view).ms); /* I7: what is sealed is closed */
     view->version = version;
 }
 
@@ -273,12 +298,15 @@ static void sorted_cells(struct view *view, const struct minute_cells *minute, s
     size_t count = minute->cells.cell_count;
     const struct slice *sorted = cell_table_sorted(&minute->cells, work_slices(&view->work, WORK_ITEMS, count),
                                                    work_slices(&view->work, WORK_SCRATCH, count));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         out[i] = (struct cell){cell_key_ad(sorted[i].key), cell_key_country(sorted[i].key), sorted[i].count};
+        COSTLY_CHECK(i == 0 || cell_compare(&out[i - 1], &out[i]) < 0);
+    }
 }
 
 /* Up to `count`. */
 static void put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count) {
+    CHECK(count >= view->ads_stored); /* the store's dictionary is a prefix of ours */
     uint32_t added = count - view->ads_stored;
     if (added == 0) return;
     struct bytes *ids = memory_allocate(added * sizeof *ids);
@@ -301,6 +329,7 @@ enum status view_store_ads(struct view *view, struct failure *failure) {
  * since is late: amendments. */
 static enum status put_closed_minute(struct view *view, struct kv_batch *batch, uint32_t p,
                                      const struct minute_cells *minute, struct cell *cells, struct failure *failure) {
+    CHECK(view_minute_leaves(&view->partitions[p], minute->minute));
     size_t count = minute->cells.cell_count;
     sorted_cells(view, minute, cells);
     if (view_minute_has_block(&view->partitions[p], minute->minute))
@@ -338,6 +367,7 @@ static enum status put_minutes(struct view *view, struct kv_batch *batch, uint32
             cells += minute->cells.cell_count;
         }
     }
+    CHECK(open_count <= partition->minute_count);
     if (status == STATUS_OK) store_put_open(view->store, batch, p, open, open_count);
     free(open);
     return status;
@@ -347,6 +377,9 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
     CHECK(partition < view->partition_count);
     const struct view_partition *public = &view->partitions[partition].public;
     struct kv_batch batch = {0};
+    CHECK(public->offset.at >= public->checkpoint_offset.at); /* I5 */
+    CHECK(public->totals.duplicate_content <= public->totals.duplicate);
+    CHECK(public->totals.late_amended <= public->totals.counted);
     /* Entries that no cell of this batch uses do no harm: the dictionary in the store is always a prefix. */
     uint32_t ads = ads_count(view->ads);
     put_new_ads(view, &batch, ads);
@@ -357,6 +390,7 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
         store_put_partition(view->store, &batch, partition, &checkpoint);
         status = store_write(view->store, &batch, failure);
     }
+    CHECK(ads >= view->ads_stored);
     if (status == STATUS_OK) view->ads_stored = ads;
     kv_batch_fini(&batch);
     return status;
@@ -389,11 +423,14 @@ void view_checkpoint_done(struct view *view, uint32_t partition_index) {
         view->has_stored = true;
         push_garbage(view, minute);
     }
+    CHECK(kept <= partition->minute_count);
+    for (size_t i = 0; i < kept; i++) CHECK(!view_minute_has_block(partition, partition->minutes[i]->minute));
     partition->minute_count = kept;
     struct view_partition *public = &partition->public;
     public->checkpoint_offset = public->offset;
     public->checkpoint_watermark = public->watermark;
     public->checkpoint_totals = public->totals;
+    CHECK(!view->has_stored || view->stored_lowest.index <= view->stored_highest.index);
     measure_memory(partition);
     store_cut_release(view->cut);
     view->cut = store_cut_take(&view->kv);

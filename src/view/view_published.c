@@ -57,6 +57,7 @@ static void make_ranking(const struct view *view, const struct ranking_key *key,
         out->ads[out->count].count = ads[out->count].count;
         CHECK(ads_find(view->ads, ads[out->count].ad_id, &out->ads[out->count].ad));
     }
+    CHECK(out->from.index >= ranking_from(key).index && out->from.index < ranking_to(key).index);
 }
 
 /* --- answers --- */
@@ -125,6 +126,8 @@ static enum status store_ads_of(struct view *view, const struct ranking *ranking
 static enum status write_ranking(struct view *view, const struct ranking_key *key, const struct ranking *ranking,
                                  struct failure *failure) {
     struct buffer value = {0};
+    for (size_t i = 0; i < ranking->count; i++) /* I9 */
+        CHECK(ranking->ads[i].count > 0 && (i == 0 || ranking->ads[i - 1].count >= ranking->ads[i].count));
     ranking_encode(ranking, &value);
     enum status status = store_ads_of(view, ranking, failure);
     if (status == STATUS_OK)
@@ -156,6 +159,8 @@ static enum status keep_ranking(struct view *view, struct ranking_offer *made, s
     }
     bool write = !same || (ranking->final && !kept.final);
     ranking->final = ranking->final || (same && kept.final);
+    CHECK(status != STATUS_OK || ranking->version >= kept.version);
+    CHECK(ranking->version <= view->version);
     status = write ? write_ranking(view, &made->key, ranking, failure) : STATUS_OK;
     if (status == STATUS_OK && made->covered) published_note(view->published, &made->key, made->changes, ranking->final);
     return status;
@@ -166,6 +171,7 @@ static enum status finish_ranking(struct view *view, struct ranking_offer *offer
     enum status status = read_ranking(view, &offer->key, &offer->ranking, failure);
     if (status == STATUS_NOT_FOUND) return failure_set(failure, STATUS_CORRUPT, "a ranking that was kept is gone");
     if (status != STATUS_OK) return status;
+    CHECK(is_sealed(view, &offer->key));
     offer->ranking.final = true;
     status = write_ranking(view, &offer->key, &offer->ranking, failure);
     if (status == STATUS_OK) published_note(view->published, &offer->key, offer->changes, true);
@@ -272,6 +278,7 @@ static void begin_minute(struct view *view, struct minute minute) {
         if (stored->filter->ranked) publishing->filter_ids[publishing->filter_count++] = stored->filter->id;
         stored = filters_next(view->filters, stored->filter->id + 1);
     }
+    CHECK(publishing->filter_count >= 1 && publishing->filter_ids[0] == 0); /* all clicks come first */
     published_retain(view->published, publishing->filter_ids, publishing->filter_count);
 }
 

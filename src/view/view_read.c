@@ -43,11 +43,13 @@ bool view_last_minute(const struct view *view, struct minute *out) {
     /* Clicks far ahead of the watermark may have pushed the window past it: what it dropped is not closed. */
     if (before <= view->first_minute.index || before > closed) before = closed;
     if (before > view->first_minute.index) *out = (struct minute){before - 1};
+    CHECK(out->index >= view->first_minute.index && before <= closed);
     return true;
 }
 
 const char *view_state(const struct view *view, struct minute to) {
     int64_t end_ms = minute_start(to).ms;
+    CHECK(view_sealed_to(view).ms <= view_watermark(view).ms); /* I7 */
     if (end_ms <= view_sealed_to(view).ms) return "sealed";
     return end_ms <= view_watermark(view).ms ? "closed" : "open";
 }
@@ -83,12 +85,14 @@ struct minute view_covered_from(const struct view *view, struct minute from, str
     if (window_covers(view->window, from)) return from;
     struct minute covered = window_from(view->window);
     bool some = covered.index < to.index && window_covers(view->window, covered);
+    CHECK(!some || covered.index > from.index || from.index >= to.index);
     return some ? covered : to;
 }
 
 static enum status count_all(struct view *view, uint32_t ad, struct minute from, struct minute to, uint64_t *count,
                              struct failure *failure) {
     struct minute covered = view_covered_from(view, from, to);
+    CHECK(*count == 0 && covered.index >= from.index);
     if (covered.index < to.index) *count = window_count(view->window, ad, covered, to);
 #ifdef TALLY_COSTLY_CHECKS
     uint64_t from_cells = 0;
@@ -104,6 +108,7 @@ struct minute_range view_sliced(const struct view *view, struct minute from, str
     if (!window_covers(view->window, first)) first = window_from(view->window);
     if (first.index < from.index) first = from;
     if (end.index > to.index) end = to;
+    CHECK(first.index >= from.index && end.index <= to.index);
     return first.index < end.index ? (struct minute_range){first, end} : none;
 }
 
@@ -120,6 +125,7 @@ static enum status count_selected(struct view *view, const struct selection *sel
     if (sliced.from.index < sliced.to.index) {
         bool needs_plain = slices_count_needs_plain(view->slices, selection);
         uint64_t plain = needs_plain ? window_count(view->window, ad, sliced.from, sliced.to) : 0;
+        CHECK(plain <= INT64_MAX);
         sum += (int64_t)slices_count(view->slices, selection, ad, sliced.from, sliced.to, plain);
 #ifdef TALLY_COSTLY_CHECKS
         int64_t whole = 0;
@@ -189,6 +195,7 @@ struct view_usage view_usage(const struct view *view) {
     usage.filters_ranked = filters_ranked(view->filters);
     usage.atoms_live = atoms_live(filters_atoms(view->filters));
     usage.rankings_bytes = rank_memo_bytes(view->memo) + published_bytes(view->published);
+    CHECK(usage.filters_ranked <= usage.filters_standing);
     for (uint32_t p = 0; p < view->partition_count; p++) usage.cells_bytes += view->partitions[p].public.bytes_in_memory;
     return usage;
 }

@@ -11,7 +11,7 @@ struct signed_sum {
 
 static void add_signed(struct signed_sum *sum, struct country country, uint64_t count) {
     if (!selection_has_country(sum->selection, country.code)) return;
-    CHECK(count <= INT64_MAX);
+    CHECK(count <= INT64_MAX && (sum->sign == 1 || sum->sign == -1));
     CHECK(!__builtin_add_overflow(sum->sum, sum->sign * (int64_t)count, &sum->sum)); /* I9 */
 }
 
@@ -68,6 +68,7 @@ static enum status count_term(struct view *view, uint32_t p, uint32_t atom, uint
 enum status view_count_cells(struct view *view, const struct selection *selection, uint32_t ad, struct minute from,
                              struct minute to, int64_t *count, struct failure *failure) {
     struct signed_sum sum = {.selection = selection};
+    CHECK(selection->term_count >= 1 && selection->term_count <= FILTER_TERMS_MAX);
     for (size_t i = 0; i < selection->term_count; i++) {
         sum.sign = selection->terms[i].sign;
         for (uint32_t p = 0; p < view->partition_count; p++) {
@@ -88,6 +89,7 @@ struct atom_visit {
 static inline void visit_slice(void *context, uint64_t key, uint64_t count) {
     const struct atom_visit *visit = context;
     struct atom_cell cell = {slice_key_atom_of(key), slice_key_atom_ad(key), slice_key_atom_country(key), count};
+    CHECK(cell.atom != ATOM_ALL && cell.atom <= ATOMS_MAX);
     visit->visit(visit->context, visit->minute, &cell);
 }
 

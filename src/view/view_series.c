@@ -34,6 +34,7 @@ static enum status visit_all(struct view *view, uint32_t ad, struct minute from,
     uint32_t end = !view->has_minutes                         ? 0
                    : to.index < view->newest_minute.index + 1 ? to.index
                                                               : view->newest_minute.index + 1;
+    CHECK(covered.index >= end || window_covers(view->window, covered));
     for (uint32_t minute = covered.index; minute < end; minute++) {
         uint64_t count = window_minute_count(view->window, ad, (struct minute){minute});
         if (count > 0) visit(context, (struct minute){minute}, count);
@@ -109,6 +110,7 @@ static void push_memory(struct view *view, uint32_t p, uint32_t atom, uint32_t a
 static enum status push_cells(struct view *view, uint32_t ad, struct minute_range range, struct parts *parts,
                               struct failure *failure) {
     if (range.from.index >= range.to.index) return STATUS_OK;
+    CHECK(parts->count == 0); /* what was gathered before was handed out */
     for (size_t i = 0; i < parts->selection->term_count; i++) {
         uint32_t atom = parts->selection->terms[i].atom;
         parts->sign = parts->selection->terms[i].sign;
@@ -136,6 +138,7 @@ static int by_minute(const void *left, const void *right) {
 static void hand_out(struct parts *parts, view_minute_visit *visit, void *context) {
     if (parts->count > 0) qsort(parts->at, parts->count, sizeof *parts->at, by_minute);
     for (size_t first = 0, end = 0; first < parts->count; first = end) {
+        CHECK(first == 0 || parts->at[first - 1].minute.index < parts->at[first].minute.index);
         int64_t sum = 0;
         for (; end < parts->count && by_minute(&parts->at[first], &parts->at[end]) == 0; end++)
             CHECK(!__builtin_add_overflow(sum, parts->at[end].count, &sum));
@@ -155,6 +158,7 @@ static enum status visit_selected(struct view *view, const struct selection *sel
         struct minute minute = {at}, end = {at + 1};
         uint64_t plain = window_minute_count(view->window, ad, minute);
         uint64_t count = plain == 0 ? 0 : slices_count(view->slices, selection, ad, minute, end, plain);
+        CHECKF(count <= plain, "%llu of %llu clicks", (unsigned long long)count, (unsigned long long)plain);
         if (count > 0) visit(context, minute, count);
     }
     if (status == STATUS_OK) status = push_cells(view, ad, (struct minute_range){sliced.to, to}, &parts, failure);
