@@ -78,7 +78,6 @@ static bool reads_back(struct cell_list list, size_t count, struct bytes bytes) 
 /* Each column is a pass, and all but the last get their length before them so that a look-up for one ad can leap. */
 FOR_EACH_KIND void encode(struct cell_list list, size_t count, bool of_atoms, struct buffer *out) {
     CHECK(count > 0 && count <= CELLS_RUN_MAX && count <= list.count);
-    const size_t len_before = out->len;
     size_t cell_bytes_max = (of_atoms ? ATOM_BYTES_MAX : 0) + AD_BYTES_MAX + COUNTRY_BYTES_MAX + VARINT_BYTES_MAX;
     uint8_t *begin = buffer_reserve(out, VARINT_BYTES_MAX + 12 + count * cell_bytes_max);
     uint8_t *at = write_varint(begin, count), *lengths = at;
@@ -109,7 +108,7 @@ FOR_EACH_KIND void encode(struct cell_list list, size_t count, bool of_atoms, st
     put_u32(lengths + 4, (uint32_t)(counts - countries));
     out->len += (size_t)(at - begin);
     CHECK(out->len <= out->capacity);
-    COSTLY_CHECK(reads_back(list, count, (struct bytes){out->at + len_before, out->len - len_before}));
+    COSTLY_CHECK(reads_back(list, count, (struct bytes){begin, (size_t)(at - begin)}));
 }
 
 void cells_encode(struct cell_list list, size_t count, struct buffer *out) {
