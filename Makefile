@@ -5,6 +5,8 @@
 SEEDS ?= 500
 FROM ?= 1
 BUILD ?= build
+# How long each fuzz target runs: make fuzz SECONDS=200 is an hour of fuzzing in all
+SECONDS ?= 120
 # Given to the program that the target runs: make run ARGS="--rate 200000"
 ARGS ?=
 # Parts of the tests, as `tools/run-tests --list` names them: make test PARTS="unit layers"
@@ -32,10 +34,11 @@ sim: test-packages ## whole nodes on simulated machines against the oracle: SEED
 	    $(if $(WITHOUT),--without $(WITHOUT)) $(if $(SKIP),--skip $(SKIP))
 
 planted: test-packages ## plant bugs and see that the tests catch each: ends with N caught, M missed
-	@tools/run-planted
+	@tools/run-planted --jobs 2
 
-fuzz: test-packages ## every parser for two minutes under libFuzzer
-	@tools/run-tests --fuzz-seconds 120 'fuzz-*'
+fuzz: test-packages ## each parser and format for SECONDS=120 under libFuzzer; ends with a table
+	@rm -f build-logs/fuzz-*.log
+	@tools/run-tests --fuzz-seconds $(SECONDS) 'fuzz-*'; tools/fuzz-table
 
 soak: test-packages ## simulation from a new seed, end to end and fuzzing, for longer (at most 75 minutes)
 	@tools/run-tests --soak

@@ -63,6 +63,7 @@ static void push_unless_failed(struct node *node, struct control **list, struct 
 }
 
 void node_fail_controls(struct node *node) {
+    CHECK(node_phase(node) == NODE_FAILED); /* first: whoever pushes after this sees it */
     pthread_mutex_lock(&node->mail_lock);
     struct control *lists[] = {node->control_queue, node->control_waiting};
     node->control_queue = node->control_waiting = NULL;
@@ -79,6 +80,7 @@ void node_fail_controls(struct node *node) {
 /* --- requests --- */
 
 static void submit(struct node *node, struct control *control) {
+    CHECK((control->kind == CONTROL_CREATE) == (control->list.count > 0));
     pthread_mutex_lock(&node->mail_lock);
     size_t waiting = 0;
     for (const struct control *at = node->control_queue; at != NULL; at = at->next) waiting++;
@@ -204,6 +206,7 @@ static bool bounds_hold(const struct node *node, const struct filter_change *cha
     const struct filters *filters = journal_filters(node->journal);
     uint64_t standing = filters_standing(filters), atoms = atoms_live(filters_atoms(filters)),
              ranked = filters_ranked(filters);
+    CHECK(ranked <= standing);
     for (size_t i = 0; i < count; i++) {
         if (changes[i].action != FILTER_CREATE) continue;
         standing++;
@@ -344,6 +347,7 @@ enum status node_commit_configured_filters(struct node *node, struct failure *fa
                              "the filters of the configuration cannot be taken over, and none of them was: %.*s",
                              (int)refusal.body.len, (const char *)refusal.body.at);
     } else if (left > 0) {
+        CHECK(left <= wanted->count);
         status = commit_changes(node, changes, left, failure);
     }
     buffer_fini(&refusal.body);
@@ -396,6 +400,7 @@ static void answer_other(const struct node *node, const struct control *control,
     CHECK(stored != NULL && stored->deleted >= (control->kind == CONTROL_DELETE && control->changed > 0));
     filter_json_append(&body, filters, stored, &progress);
     buffer_append_text(&body, "\n");
+    CHECK(control->changed <= 1);
     unsigned http_status = control->kind == CONTROL_RECALCULATE && control->changed > 0 ? 202 : 200;
     *reply = (struct reply){.http_status = http_status, .content_type = "application/json", .body = body, .body_file = -1};
 }

@@ -77,6 +77,7 @@ enum status node_export_parse(struct bytes table, const struct bytes *filters, s
         return failure_set(failure, STATUS_BAD_INPUT,
                            "filter must be numbers of filters, from 0 (all clicks) to %u, with commas between them",
                            FILTER_ID_MAX);
+    CHECK(out->filter_count >= 1);
     return STATUS_OK;
 }
 

@@ -14,7 +14,9 @@ const char *node_phase_text(enum node_phase phase) {
 }
 
 enum node_phase node_phase(const struct node *node) {
-    return (enum node_phase)atomic_load(&node->phase);
+    const int phase = atomic_load(&node->phase);
+    CHECKF(phase >= NODE_REPLAYING && phase <= NODE_FAILED, "phase %d", phase);
+    return (enum node_phase)phase;
 }
 
 const struct failure *node_failure(const struct node *node) {
@@ -128,7 +130,9 @@ void node_begin_serving(struct node *node) {
     int replaying = NODE_REPLAYING;
     CHECK(node->replay_ended && node->started); /* nothing is served that the journal holds and the view does not */
     open_intake(node);
-    (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_SERVING); /* unless it was stopped meanwhile */
+    /* Unless it was stopped meanwhile. */
+    const bool serves = atomic_compare_exchange_strong(&node->phase, &replaying, NODE_SERVING);
+    CHECK(serves || replaying == NODE_STOPPED || replaying == NODE_FAILED);
 }
 
 void node_fail_queue(struct node *node, enum status status) {
@@ -168,6 +172,7 @@ void node_stop(struct node *node, int64_t deadline_ms) {
     if (!atomic_compare_exchange_strong(&node->phase, &serving, NODE_STOPPING))
         /* Nothing was taken in yet, and nothing is half done: what replay built in memory is rebuilt next time. */
         (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_STOPPED);
+    CHECK(node_phase(node) != NODE_SERVING && atomic_load(&node->stop_stage) != STOP_NOT);
     node_resume_waiting(node);
     node_live_end(node);
     node_wake(node, NODE_STAGE_JOURNAL, 0);

@@ -142,7 +142,16 @@ static void combine(struct history_minute *minute) {
     minute->count = kept;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool is_wanted(const struct recalculation *recalculation, uint32_t atom) {
+    for (size_t i = 0; i < recalculation->atom_count; i++)
+        if (recalculation->atoms[i] == atom) return true;
+    return false;
+}
+#endif
+
 static void add_cell(struct recalculation *recalculation, const struct atom_increment *increment) {
+    COSTLY_CHECK(is_wanted(recalculation, increment->atom));
     CHECK(increment->ad < recalculation->ads); /* every partition has passed the filter's record, and so this click */
     struct history_minute *minute = get_minute(recalculation, increment->minute);
     if (minute->count == minute->capacity) {
@@ -221,7 +230,10 @@ static enum status count_some(struct node *node, struct failure *failure) {
         if (status != STATUS_OK) return status;
         recalculation->records++;
         CHECK(recalculation->records <= recalculation->end_record);
-        if (backfill_take(recalculation->backfill, &recalculation->partial))
+        const bool taken = backfill_take(recalculation->backfill, &recalculation->partial);
+        CHECK(!taken || (recalculation->partial.partition == recalculation->partition &&
+                         recalculation->partial.increment_count == 0)); /* what all clicks are counted under, it is not */
+        if (taken)
             for (size_t k = 0; k < recalculation->partial.atom_increment_count; k++)
                 add_cell(recalculation, &recalculation->partial.atom_increments[k]);
         if (backfill_done(recalculation->backfill)) return end_partition(node, failure);

@@ -13,6 +13,7 @@ static struct wall_time arrival_now(const struct node *node) {
 }
 
 static void send_reply(struct node *node, void *request, struct reply *reply) {
+    CHECKF(reply->http_status >= 200 && reply->http_status <= 599, "status %u", reply->http_status);
     node->seam.requests.reply(node->seam.requests.self, request, reply);
 }
 
@@ -207,6 +208,7 @@ static void answer_question(struct node *node, const struct request_head *head, 
         reply_problem(reply, 503, "not-now", "Not now", "the journal is being replayed; try again");
         return;
     }
+    CHECK(node->partition_count >= 1 || node_phase(node) != NODE_SERVING);
     if (wants_status) gather_partitions(node, &status); /* partition locks come before the view's */
     pthread_rwlock_rdlock(&node->view_lock);
     if (wants_status) {

@@ -87,6 +87,7 @@ static bool publish(struct node *node, struct mono_time now) {
         CHECK(filters[p] >= view_partition(node->view, p)->filters_number);
         any = any || taken[p] || filters[p] != view_partition(node->view, p)->filters_number;
     }
+    CHECK(now.ns >= node->published_at.ns);
     node->published_at = now;
     if (!any) return false;
     node_lock_view_for_writing(node);
@@ -133,6 +134,7 @@ static bool keep_ranking(struct node *node, bool idle) {
     if (status == STATUS_END) return false;
     if (status != STATUS_OK) node_fail(node, &failure);
     struct mono_time ended = clock_mono(&node->seam.clock);
+    CHECK(ended.ns >= begun.ns); /* the clock is monotonic */
     node->rankings_rest_until.ns = ended.ns + REST_FACTOR * (ended.ns - begun.ns);
     return status == STATUS_OK;
 }
@@ -166,6 +168,7 @@ static bool checkpoint_due(const struct node *node, uint32_t p, struct mono_time
 
 static bool flush(struct node *node, struct mono_time now) {
     struct failure failure = {0};
+    CHECK(node->flush_needed && now.ns >= node->flushed_at.ns);
     node->flushed_at = now;
     node->flush_needed = false;
     if (store_flush(node->store, &failure) == STATUS_OK) return true;

@@ -63,6 +63,7 @@ static bool replay(struct node *node) {
             return false;
         status = journal_replay_next(node->journal, &record, &failure);
         if (status == STATUS_END) {
+            CHECK(atomic_load(&node->last_arrival_ms) == INT64_MIN); /* nothing was committed yet */
             node->replay_ended = true;
             node_note_durable(node, NULL);
             return true;
@@ -111,6 +112,7 @@ static size_t take_batches(struct node *node, struct intake_batch **batches) {
         node->queue_first = node->queue_first->next;
     }
     if (node->queue_first == NULL) node->queue_last = NULL;
+    CHECK(count <= COUNT_BATCHES_MAX && (count <= 1 || bytes <= COMMIT_BYTES_MAX + batches[count - 1]->bytes));
     CHECK(count > 0 || node->queue_first == NULL); /* one batch always goes, however large */
     pthread_mutex_unlock(&node->mail_lock);
     return count;

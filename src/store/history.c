@@ -77,6 +77,7 @@ struct marks_load {
 static enum status take_mark(void *context, struct bytes key_bytes, const struct store_key *key, struct bytes content,
                              struct failure *failure) {
     struct marks_load *load = context;
+    CHECK(key->table == STORE_BACKFILLED);
     uint32_t run = content.len == sizeof run ? get_u32(content.at) : 0;
     if (run == 0 || key->atom == ATOM_ALL) return value_corrupt(key_bytes, "it is no mark", failure);
     load->visit(load->context, key->atom, run);

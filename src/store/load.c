@@ -37,7 +37,9 @@ enum status store_get(struct store *store, struct scratch *scratch, const struct
     struct bytes view = store_key_view(&key_bytes);
     enum status status = store->kv.get(store->kv.self, NULL, view, &scratch->value, failure);
     if (status != STATUS_OK) return status;
-    return value_open(scratch->reader, view, buffer_view(&scratch->value), content, failure);
+    status = value_open(scratch->reader, view, buffer_view(&scratch->value), content, failure);
+    CHECK(status != STATUS_OK || content->len <= STORE_CONTENT_BYTES_MAX);
+    return status;
 }
 
 enum status store_corrupt(const struct store_key *key, const char *what, struct failure *failure) {

@@ -49,6 +49,7 @@ void store_put_ads(struct store *store, struct kv_batch *batch, uint32_t first, 
         }
         store_put_value(&store->scratch, batch, &(struct store_key){.table = STORE_ADS, .ad = first + done});
         done += run;
+        CHECK(run >= 1 && done <= count);
     }
 }
 
@@ -71,6 +72,7 @@ void store_put_chunks(struct scratch *scratch, struct kv_batch *batch, struct st
 static void put_block(struct store *store, struct kv_batch *batch, enum store_table table, uint32_t partition,
                       struct minute minute, struct cell_list list) {
     struct store_key key = store_key_of(store, table, partition);
+    CHECK(list.count == 0 || (table == STORE_ATOM_BLOCK) == (list.of_atoms != NULL));
     key.minute = minute.index;
     delete_rest(store, batch, &key, PREFIX_MINUTE); /* before the puts: the later entry of a batch wins */
     store_put_chunks(&store->scratch, batch, key, list);

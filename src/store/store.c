@@ -46,6 +46,7 @@ static enum status make_store(struct store *store, const uint8_t log_uuid[UUID_B
         return failure_set(failure, STATUS_BAD_CONFIG,
                            "the store has content but no description: it was not made by this program");
 
+    CHECK(store->generation == 0 && store->partition_count >= 1);
     store->generation = GENERATION_FIRST;
     struct buffer *content = &store->scratch.content;
     buffer_clear(content);

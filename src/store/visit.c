@@ -51,6 +51,7 @@ static void leave_out_history(struct visit *visit, uint32_t run) {
 
 /* The whole chunk begins with the cell that its key says. */
 static bool begins_as_its_key(const struct cells *cells, const struct store_key *key) {
+    CHECK(cells->count > 0);
     uint32_t atom = key->table == STORE_BLOCK ? ATOM_ALL : cells->atoms[0];
     return atom == key->atom && cells->at[0].ad == key->ad;
 }
@@ -69,6 +70,9 @@ static enum status decode_chunk(struct visit *visit, const struct cursor *cursor
     if (whole && (reader_left(&reader) > 0 || (!reader.bad && !begins_as_its_key(&visit->cells, &cursor->key))))
         reader.bad = true;
     if (reader.bad) return value_corrupt(key, "it does not decode", visit->failure);
+    for (size_t i = 0; !plain && i < visit->cells.count; i++) /* whole chunks have no other places than are wanted, too */
+        COSTLY_CHECK(cell_place(visit->cells.atoms[i], visit->cells.at[i].ad) >= cursor->first &&
+                     cell_place(visit->cells.atoms[i], visit->cells.at[i].ad) <= cursor->last);
     if (cursor->key.table == STORE_HISTORY) leave_out_history(visit, cursor->key.run);
     return STATUS_OK;
 }

@@ -92,6 +92,9 @@ static void split(struct cell_table *table, uint32_t shard_slots_min) {
     table->shards = memory_allocate_zeroed(CELL_SHARDS, sizeof *table->shards);
     for (uint32_t i = 0; i < old.slot_count; i++)
         if (old.slots[i].key != 0) cell_counts[find_shard(table, hash(old.slots[i].key)) - table->shards]++;
+    uint64_t cells = 0;
+    for (uint32_t i = 0; i < CELL_SHARDS; i++) cells += cell_counts[i];
+    CHECK(cells == old.cell_count);
     for (uint32_t i = 0; i < CELL_SHARDS; i++) {
         uint32_t slot_count = shard_slots_min;
         while (cells_max(table, &table->shards[i], slot_count) <= cell_counts[i]) slot_count *= 2;
@@ -102,6 +105,7 @@ static void split(struct cell_table *table, uint32_t shard_slots_min) {
 }
 
 static void grow(struct cell_table *table, struct cell_shard *shard) {
+    CHECK(shard->cell_count >= cells_max(table, shard, shard->slot_count));
     if (shard == &table->whole && shard->slot_count == WHOLE_SLOTS_MAX) {
         split(table, 2 * WHOLE_SLOTS_MAX / CELL_SHARDS);
         return;
@@ -131,7 +135,7 @@ static void note_country(struct cell_table *table, uint16_t country) {
         table->country_capacity = (uint16_t)(table->country_capacity + 16);
         table->countries = memory_resize(table->countries, table->country_capacity * sizeof *table->countries);
     }
-    CHECK(table->country_count < COUNTRY_CODES);
+    CHECK(table->country_count < COUNTRY_CODES && country < COUNTRY_CODES);
     table->countries[table->country_count++] = country;
 }
 

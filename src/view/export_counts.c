@@ -76,6 +76,7 @@ static void uses_settle(struct uses *uses) {
         sum += count;
         CHECK(sum <= UINT32_MAX);
     }
+    CHECK(uses->first[0] == 0);
     uses->at = memory_allocate(sum * sizeof *uses->at);
 }
 
@@ -198,6 +199,7 @@ static enum status count_gathered(struct view_export *export) {
         while (end < export->gathered_count && cells[end].ad == cells[first].ad &&
                cells[end].minute.index == cells[first].minute.index)
             end++;
+        CHECK(end > first && (first == 0 || cells[first - 1].ad <= cells[first].ad));
         add_cells(export->counts, &cells[first], end - first);
         enum status status = write_sums(export, &cells[first]);
         if (status != STATUS_OK) return status;

@@ -38,6 +38,7 @@ static void heap_sink(struct ranked_ad *heap, size_t count, size_t at) {
 static uint64_t top_offer(struct top *top, uint32_t ad, uint64_t count) {
     CHECK(count > 0 && top->count <= top->count_max); /* ads without a click are never listed */
     struct ranked_ad candidate = {ads_id(top->view->ads, ad), count};
+    CHECK(top->count_max > 0);
     if (top->count < top->count_max) {
         top->ads[top->count++] = candidate;
         if (top->count < top->count_max) return 1;
@@ -239,6 +240,7 @@ enum status view_rank(struct view *view, const struct selection *selection, stru
     *count = 0;
     if (remembered && rank_memo_find(view->memo, filter_id, from, to, changes, out, count_max, count)) return STATUS_OK;
     struct ranking_key key;
+    CHECK(from.index <= to.index);
     if (count_max <= PUBLISHED_ADS_MAX && view_ranking_key(view, selection, from, to, &key))
         return view_rank_published(view, selection, &key, from, out, count_max, count, failure);
     enum status status = view_rank_compute(view, selection, from, to, out, count_max, count, failure);

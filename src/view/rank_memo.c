@@ -116,6 +116,7 @@ uint32_t *rank_memo_take_counts(struct rank_memo *memo, uint32_t count) {
     pthread_mutex_lock(&memo->lock);
     for (size_t i = 0; i < SPARE_MAX && counts == NULL; i++) {
         if (memo->spare[i].counts == NULL || memo->spare[i].count < count) continue;
+        CHECK(memo->spare[i].count >= count);
         counts = memo->spare[i].counts;
         memo->spare[i].counts = NULL;
     }

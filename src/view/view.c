@@ -277,6 +277,7 @@ void view_publish(struct view *view) {
 bool view_close_prepare(struct view *view) {
     struct event_time watermark = view_watermark(view);
     if (event_time_is_none(watermark) || watermark.ms < 0) return false;
+    CHECK(view_sealed_to(view).ms <= watermark.ms);
     return window_close_prepare(view->window, minute_of(watermark), ads_count(view->ads));
 }
 
@@ -401,6 +402,7 @@ static void push_garbage(struct view *view, struct minute_cells *minute) {
         view->garbage_capacity = view->garbage_capacity * 2 + 16;
         view->garbage = memory_resize(view->garbage, view->garbage_capacity * sizeof(struct minute_cells *));
     }
+    CHECK(view->garbage_count == 0 || view->garbage[view->garbage_count - 1] != minute); /* one owner */
     view->garbage[view->garbage_count++] = minute;
 }
 

@@ -151,6 +151,7 @@ static enum status keep_ranking(struct view *view, struct ranking_offer *made, s
                                ": it is of another journal, or the disk lost what was synced; remove store/",
                                kept.version, ranking->version);
         CHECK(!kept.final || kept.from.index != ranking->from.index); /* I7: sealed counts never change */
+        CHECK(kept.amended < UINT64_MAX && ranking->version >= kept.version);
         ranking->amended = kept.amended + 1;
     }
     if (same) {
@@ -258,6 +259,7 @@ static bool newest_closed(const struct view *view, struct minute *out) {
         if (in_slices < before) before = in_slices;
     }
     if (before <= view->first_minute.index) return false;
+    CHECK(minute_end((struct minute){before - 1}).ms <= watermark.ms);
     *out = (struct minute){before - 1};
     return true;
 }
@@ -271,6 +273,7 @@ static uint64_t late_clicks(const struct view *view) {
 static void begin_minute(struct view *view, struct minute minute) {
     struct publishing *publishing = &view->publishing;
     *publishing = (struct publishing){.minute = minute, .filter_count = 1, .back = minute, .late = late_clicks(view)};
+    CHECK(minute.index >= view->first_minute.index);
     size_t wanted = 1 + (size_t)filters_ranked(view->filters);
     if (wanted > PUBLISHED_FILTERS_MAX) wanted = PUBLISHED_FILTERS_MAX;
     const struct stored_filter *stored = wanted > 1 ? filters_next(view->filters, 1) : NULL;
@@ -299,6 +302,7 @@ static enum status look_back(struct view *view, struct failure *failure) {
             enum status status = publish_one(view, minute, publishing->back_next++, false, failure);
             if (status != STATUS_END) return status;
         }
+        CHECK(minute.index < publishing->back.index && minute.index >= end);
         publishing->back_next = 0;
         publishing->back = minute;
     }

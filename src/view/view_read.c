@@ -19,6 +19,7 @@ uint64_t view_version(const struct view *view) {
 }
 
 struct event_time view_watermark(const struct view *view) {
+    CHECK(view->partition_count >= 1);
     struct event_time lowest = view->partitions[0].public.watermark.w;
     for (uint32_t p = 1; p < view->partition_count; p++)
         if (view->partitions[p].public.watermark.w.ms < lowest.ms) lowest = view->partitions[p].public.watermark.w;
@@ -137,13 +138,23 @@ static enum status count_selected(struct view *view, const struct selection *sel
     return STATUS_OK;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* All clicks of an ad, that a filter's are some of. */
+static uint64_t all_of(struct view *view, uint32_t ad, struct minute from, struct minute to) {
+    uint64_t count = 0;
+    return count_all(view, ad, from, to, &count, NULL) == STATUS_OK ? count : UINT64_MAX;
+}
+#endif
+
 enum status view_count(struct view *view, const struct selection *selection, struct bytes ad_id, struct minute from,
                        struct minute to, uint64_t *count, struct failure *failure) {
     uint32_t ad;
     *count = 0;
     if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
     if (view_selects_all(view, selection)) return count_all(view, ad, from, to, count, failure);
-    return count_selected(view, selection, ad, from, to, count, failure);
+    enum status status = count_selected(view, selection, ad, from, to, count, failure);
+    COSTLY_CHECK(status != STATUS_OK || *count <= all_of(view, ad, from, to));
+    return status;
 }
 
 bool view_selects_all(struct view *view, const struct selection *selection) {

@@ -63,6 +63,7 @@ static void push_part(struct parts *parts, struct minute minute, struct country 
         parts->at = memory_resize(parts->at, parts->capacity * sizeof *parts->at);
     }
     CHECK(count <= INT64_MAX);
+    CHECK(parts->sign == 1 || parts->sign == -1);
     parts->at[parts->count++] = (struct part){minute, parts->sign * (int64_t)count};
 }
 

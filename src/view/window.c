@@ -177,6 +177,7 @@ void window_add(struct window *window, struct minute minute, uint32_t ad, uint64
     }
     if (minute.index < window->from) return; /* older than what is covered: the store has it */
     struct slot *slot = get_slot(window, minute.index);
+    CHECK(minute.index <= window->newest && window->newest - window->from < WINDOW_MINUTES_MAX);
     slot->clicks += count;
     slot->changes = window->changes + 1;
     window->clicks += count;
@@ -266,16 +267,21 @@ static void prepare_cumulative(struct window *window, uint32_t ad_count) {
     window->prepared_cumulative = made;
 }
 
-static void prepare_vector(struct window *window, const struct cell_table *open) {
+static void prepare_vector(struct window *window, const struct slot *slot) {
+    const struct cell_table *open = &slot->open;
+    uint64_t clicks = 0;
     struct ad_count *counts = memory_allocate(open->cell_count * sizeof *counts);
     struct ad_count *scratch = memory_allocate(open->cell_count * sizeof *scratch);
     uint32_t count = 0;
     struct cell_cursor cursor = {0};
-    for (const struct cell_slot *slot; (slot = cell_table_next(open, &cursor)) != NULL;) {
-        CHECK(slot->count < CLICKS_MAX);
-        counts[count++] = (struct ad_count){cell_key_ad(slot->key), (uint32_t)slot->count};
+    for (const struct cell_slot *cell; (cell = cell_table_next(open, &cursor)) != NULL;) {
+        CHECK(cell->count < CLICKS_MAX);
+        counts[count++] = (struct ad_count){cell_key_ad(cell->key), (uint32_t)cell->count};
+        clicks += cell->count;
     }
     CHECK(count == open->cell_count);
+    /* I4: a minute loses no click where it closes. */
+    CHECKF(clicks == slot->clicks, "%llu of %llu clicks", (unsigned long long)clicks, (unsigned long long)slot->clicks);
     minute_vector_init(&window->prepared, counts, scratch, count);
     free(counts);
     free(scratch);
@@ -291,10 +297,10 @@ bool window_close_prepare(struct window *window, struct minute closed_before, ui
         }
         const struct slot *slot = find_slot(window, window->closed_before);
         if (slot != NULL) {
-            CHECK(!slot->closed);
+            CHECK(!slot->closed && slot->minute == window->closed_before && slot->minute <= window->newest);
             window->is_prepared = true;
             window->prepared_minute = slot->minute;
-            prepare_vector(window, &slot->open);
+            prepare_vector(window, slot);
             prepare_cumulative(window, ad_count);
             return true;
         }
@@ -310,6 +316,7 @@ static void drop_oldest_extra(struct window *window) {
         extras++;
         oldest = i;
     }
+    CHECK(extras <= EXTRAS_MAX + 1 && extras <= window->cumulative_count);
     if (extras > EXTRAS_MAX) cumulative_drop(window, oldest);
 }
 
@@ -399,6 +406,7 @@ static int nearest_cumulative(const struct window *window, uint32_t minute, uint
         }
         if (entries < limit) nearest = (int)behind;
     }
+    CHECK(nearest < (int)window->cumulative_count);
     return nearest;
 }
 
@@ -506,6 +514,7 @@ uint64_t window_changes(const struct window *window, struct minute from, struct 
         const struct slot *slot = find_slot(window, minute);
         if (slot != NULL && slot->changes > changes) changes = slot->changes;
     }
+    CHECK(changes <= window->changes + 1); /* what was added since the last settling is ahead by one */
     return changes;
 }
 
@@ -515,5 +524,6 @@ struct window_usage window_usage(const struct window *window) {
                                  .vectors = window->cumulative_count,
                                  .from = {window->from}};
     for (size_t i = 0; i < RING; i++) usage.minutes += window->slots[i].used;
+    CHECK(usage.minutes <= WINDOW_MINUTES_MAX && usage.vectors <= CUMULATIVES_MAX);
     return usage;
 }

@@ -99,8 +99,8 @@ static void check_slices(const struct slice *items, uint32_t count, const struct
     for (uint32_t i = 0; i < sums->count; i++) {
         const uint64_t key = sums->at[i].key;
         before += sums->at[i].count;
-        CHECK(slice_vector_sum(&vector, key, key) == sums->at[i].count);
-        if (i % 7 != 0) continue;
+        if (i % 64 < 8) CHECK(slice_vector_sum(&vector, key, key) == sums->at[i].count);
+        if (i % 97 != 0) continue; /* each is a walk over all of them */
         CHECK(slice_vector_sum(&vector, 0, key) == before && slice_vector_sum(&folded, 0, key) == before);
     }
     CHECK(slice_vector_sum(&vector, 0, UINT64_MAX) == before && slice_vector_sum(&folded, 0, UINT64_MAX) == before);
