@@ -104,8 +104,21 @@ static void split(struct cell_table *table, uint32_t shard_slots_min) {
     move_cells(table, &old);
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* The cells of the shards are those of the table, and so are their slots. */
+static bool shards_agree(const struct cell_table *table) {
+    uint64_t cells = table->whole.cell_count, slots = table->whole.slot_count;
+    for (uint32_t i = 0; table->shards != NULL && i < CELL_SHARDS; i++) {
+        cells += table->shards[i].cell_count;
+        slots += table->shards[i].slot_count;
+    }
+    return cells == table->cell_count && slots == table->slot_count;
+}
+#endif
+
 static void grow(struct cell_table *table, struct cell_shard *shard) {
     CHECK(shard->cell_count >= cells_max(table, shard, shard->slot_count));
+    COSTLY_CHECK(shards_agree(table));
     if (shard == &table->whole && shard->slot_count == WHOLE_SLOTS_MAX) {
         split(table, 2 * WHOLE_SLOTS_MAX / CELL_SHARDS);
         return;
