@@ -5,12 +5,12 @@
 SEEDS ?= 500
 FROM ?= 1
 BUILD ?= build
-# How long each fuzz target runs: make fuzz SECONDS=200 is an hour of fuzzing in all
-SECONDS ?= 120
 # Given to the program that the target runs: make run ARGS="--rate 200000"
 ARGS ?=
 # Parts of the tests, as `tools/run-tests --list` names them: make test PARTS="unit layers"
 PARTS ?=
+# How long each fuzz target runs: make fuzz SECONDS=200 is an hour of fuzzing in all
+SECONDS ?= 120
 
 .PHONY: help run build test sim planted fuzz soak bench format clean packages test-packages
 

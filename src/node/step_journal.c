@@ -101,6 +101,15 @@ static bool replay(struct node *node) {
     return true;
 }
 
+/* I4: what the batches brought is what the record holds. */
+static void check_committed(const struct node *node, const struct journal_record *record,
+                            struct intake_batch *const *batches, size_t count) {
+    uint64_t given = 0, held = 0;
+    for (size_t i = 0; i < count; i++) given += batches[i]->click_count;
+    for (uint32_t p = 0; p < node->partition_count; p++) held += node_record_clicks(record, p);
+    CHECKF(given == held, "%llu clicks given, %llu in the record", (unsigned long long)given, (unsigned long long)held);
+}
+
 /* Takes batches off the queue for one commit: at least one if there is any, then up to COMMIT_BYTES_MAX. */
 static size_t take_batches(struct node *node, struct intake_batch **batches) {
     size_t count = 0, bytes = 0;
@@ -135,15 +144,6 @@ static size_t send_back_doubtful(struct node *node, struct intake_batch **batche
         intake_batch_committed(batch, STATUS_AGAIN);
     }
     return kept;
-}
-
-/* I4: what the batches brought is what the record holds. */
-static void check_committed(const struct node *node, const struct journal_record *record,
-                            struct intake_batch *const *batches, size_t count) {
-    uint64_t given = 0, held = 0;
-    for (size_t i = 0; i < count; i++) given += batches[i]->click_count;
-    for (uint32_t p = 0; p < node->partition_count; p++) held += node_record_clicks(record, p);
-    CHECKF(given == held, "%llu clicks given, %llu in the record", (unsigned long long)given, (unsigned long long)held);
 }
 
 static bool commit(struct node *node) {
