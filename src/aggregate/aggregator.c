@@ -25,6 +25,7 @@ struct aggregator {
 
 static struct aggregator *create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads) {
     struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
+    CHECK(partition < PARTITIONS_MAX);
     aggregator->partition = partition;
     aggregator->ads = ads;
     aggregator->dedup = dedup_create(dedup_memory_bytes);
@@ -36,6 +37,7 @@ struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_b
                                      const struct aggregator_checkpoint *counted_below,
                                      const struct verdict_listener *listener) {
     struct aggregator *aggregator = create(partition, dedup_memory_bytes, ads);
+    CHECK(verdict_totals_clicks(&counted_below->totals) <= counted_below->offset.at); /* each click has an offset */
     aggregator->counted_below = *counted_below;
     if (listener != NULL) aggregator->listener = *listener;
     aggregator->filter_atoms = filter_atoms_create();
@@ -128,6 +130,8 @@ static void hand_on(struct aggregator *aggregator, const struct judged_click *cl
     uint32_t atoms[ATOMS_MATCH_MAX];
     size_t atom_count = people != NULL ? atom_walk_match(people, aggregator->atoms, index, atoms) : 0;
     bool is_backfill = aggregator->filter_atoms == NULL;
+    CHECK(atom_count <= atoms_live(aggregator->atoms));
+    COSTLY_CHECK(click->country < COUNTRY_CODES && click->time.ms >= 0); /* the record was verified */
     if (is_backfill && atom_count == 0) return;
     uint32_t slot = index % PREFETCH_AHEAD;
     uint32_t ad = ads_index(aggregator->ads, walk->ring[slot].id, walk->ring[slot].hash);
@@ -179,6 +183,7 @@ static enum status step_filters(struct aggregator *aggregator, const struct sub_
         if (record->number != aggregator->filters_number + 1)
             return failure_set(failure, STATUS_CORRUPT, "partition %u: filter record %u follows on %u",
                                aggregator->partition, record->number, aggregator->filters_number);
+        CHECK((record->filter != NULL) == (record->action == FILTER_CREATE));
         aggregator->filters_number = record->number;
         if (aggregator->filter_atoms == NULL) continue;
         enum status status = filter_atoms_step(aggregator->filter_atoms, record, failure);
@@ -258,6 +263,11 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
 bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     if (aggregator->next.at <= aggregator->taken.at) return false;
     const struct partial spare = *out;
+    /* What is handed on was counted; a backfill hands on atoms only. */
+    CHECK(aggregator->waiting.increment_count <= aggregator->totals.counted);
+    CHECK(aggregator->filter_atoms != NULL || aggregator->waiting.increment_count == 0);
+    CHECK(aggregator->totals.late_amended <= aggregator->totals.counted);
+    CHECK(aggregator->totals.duplicate_content <= aggregator->totals.duplicate);
     *out = aggregator->waiting;
     out->partition = aggregator->partition;
     out->from = aggregator->taken;
@@ -266,6 +276,7 @@ bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     out->rules = aggregator->rules;
     out->totals = aggregator->totals;
     out->filters_number = aggregator->filters_number;
+    CHECK(out->from.at < out->to.at);
     aggregator->taken = aggregator->next;
     aggregator->waiting = (struct partial){
         .increments = spare.increments,

@@ -49,6 +49,7 @@ static const struct filter *keep(struct backfill *backfill, const struct filter 
         backfill->filter_capacity = backfill->filter_capacity * 2 + 16;
         backfill->filters = memory_resize(backfill->filters, backfill->filter_capacity * sizeof *backfill->filters);
     }
+    CHECK(backfill->filter_count < backfill->filter_capacity);
     backfill->filters[backfill->filter_count++] = filter_copy(filter);
     return backfill->filters[backfill->filter_count - 1];
 }
@@ -110,9 +111,12 @@ enum status backfill_step(struct backfill *backfill, const struct journal_record
 }
 
 bool backfill_done(const struct backfill *backfill) {
+    CHECK(backfill->passed <= backfill->wanted_count);
     return backfill->passed == backfill->wanted_count;
 }
 
 bool backfill_take(struct backfill *backfill, struct partial *out) {
-    return aggregator_take(backfill->aggregator, out);
+    bool taken = aggregator_take(backfill->aggregator, out);
+    CHECK(!taken || (out->partition == backfill->partition && out->increment_count == 0));
+    return taken;
 }

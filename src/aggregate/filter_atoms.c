@@ -85,6 +85,7 @@ static enum status keep(struct filter_atoms *filter_atoms, const struct filter_r
     CHECK(filter_atoms->id_count <= filter_atoms->slot_count / 2);
     if (filter_is_region_only(filter)) return STATUS_OK;
     struct filter_term terms[FILTER_TERMS_MAX];
+    CHECK(filter_term_count(filter) <= FILTER_TERMS_MAX);
     atoms_use(filter_atoms->atoms, filter, terms);
     keep_encoded(filter_atoms, filter, kept);
     return STATUS_OK;
@@ -105,6 +106,7 @@ static enum status forget(struct filter_atoms *filter_atoms, const struct filter
     filter_atoms->encoded_bytes -= kept->len;
     free(kept->encoded);
     kept->encoded = NULL;
+    CHECK(filter_atoms->encoded_bytes > 0 || atoms_none(filter_atoms->atoms)); /* what is matched can be let go */
     return STATUS_OK;
 }
 

@@ -161,6 +161,7 @@ static struct slice_keys *country_ranges(const struct slices *slices, const stru
         bool is_wanted = selection_has_country(selection, country.code) == selected;
         uint64_t last = slice_key_country(country, (1 << 24) - 1);
         if (is_wanted && goes_on) ranges[*range_count - 1].last = last;
+        CHECK(i == 0 || slices->countries[i - 1].code < country.code); /* so that neighbours make one range */
         if (is_wanted && !goes_on) ranges[(*range_count)++] = (struct slice_keys){slice_key_country(country, 0), last};
         goes_on = is_wanted;
     }

@@ -155,6 +155,7 @@ static void note_backfilled(void *context, uint32_t atom, uint32_t run) {
         memset(view->history_runs + view->history.count, 0, (count - view->history.count) * sizeof *view->history_runs);
         view->history = (struct store_history){view->history_runs, count};
     }
+    CHECK(atom < view->history.count);
     view->history_runs[atom] = run;
 }
 
@@ -175,6 +176,7 @@ uint32_t view_filters_passed(const struct view *view) {
     uint32_t passed = view->partitions[0].public.filters_number;
     for (uint32_t p = 1; p < view->partition_count; p++)
         if (view->partitions[p].public.filters_number < passed) passed = view->partitions[p].public.filters_number;
+    CHECK(passed >= filters_number(view->filters)); /* none is known before every partition has passed it */
     return passed;
 }
 
@@ -191,10 +193,12 @@ void view_apply_filters(struct view *view, const struct filter_record *records, 
         filters_apply(view->filters, &records[i]);
         /* The store may have counted these atoms' older clicks before this start. */
         flip_backfilled(view, filters_find(view->filters, records[i].id));
+        CHECK(filters_number(view->filters) == records[i].number);
     }
 }
 
 void view_backfilled(struct view *view, uint32_t run, const uint32_t *atoms, size_t count) {
+    CHECK(run > 0 && run <= filters_number(view->filters)); /* the number of the record that it is of */
     for (size_t i = 0; i < count; i++) {
         note_backfilled(view, atoms[i], run);
         filters_atom_backfilled(view->filters, atoms[i]);

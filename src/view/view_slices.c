@@ -123,4 +123,6 @@ void view_fill_commit(struct view *view) {
         break;
     }
     view->fill = FILL_NONE;
+    CHECK(slices_active(view->slices));
+    CHECK(slices_closed_before(view->slices).index <= window_closed_before(view->window).index);
 }

@@ -280,7 +280,7 @@ static void after_a_failed_sync_a_further_commit_ends_the_process(void **state) 
         (void)close(STDERR_FILENO); /* the check's message */
         _exit(fixture_clicks(fixture, 3) == STATUS_OK ? 1 : 2);
     }
-    int how;
+    int how = 0;
     assert_true(child > 0 && waitpid(child, &how, 0) == child);
     assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGABRT);
     fixture_free(fixture);
