@@ -38,6 +38,39 @@ static void known_ads_are_taken_up_to_the_bound(void **state) {
     end(&bench);
 }
 
+/* I10. */
+static void while_too_many_clicks_wait_to_be_judged_no_more_are_taken(void **state) {
+    (void)state;
+    struct bench bench;
+    struct request_head head = {.method = BYTES_LITERAL("POST"),
+                                .path = BYTES_LITERAL("/v1/clicks"),
+                                .content_type = BYTES_LITERAL("application/x-ndjson")};
+    struct buffer body = {0};
+    void *session;
+    bool body_wanted;
+    begin(&bench);
+    bench.options.pending_clicks_max = 20;
+    open_node(&bench);
+    for (unsigned i = 0; i < 21; i++)
+        buffer_printf(&body, "{\"ad_id\":\"ad%u\",\"click_timestamp\":1799999999,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}\n",
+                      i);
+    node_request(bench.node, &head, &bench, &session, &body_wanted);
+    assert_true(body_wanted);
+    assert_int_equal(node_request_feed(bench.node, session, buffer_view(&body)), STATUS_OK);
+    node_request_end(bench.node, session);
+    node_request(bench.node, &head, &bench, &session, &body_wanted); /* nobody has stepped */
+    assert_false(body_wanted);
+    assert_int_equal(bench.http_status, 503);
+    assert_non_null(strstr(bench.body, "wait to be counted"));
+    for (int i = 0; i < 100; i++) (void)step_all(&bench);
+    assert_int_equal(bench.http_status, 200); /* of the first */
+    post_ads(&bench, 100, 1);
+    assert_int_equal(bench.http_status, 200);
+    buffer_fini(&body);
+    stop_node(&bench);
+    end(&bench);
+}
+
 static void a_question_at_the_end_of_time_is_refused_and_harms_nobody(void **state) {
     (void)state;
     struct bench bench;
@@ -144,6 +177,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bound_on_ads_holds_inside_a_long_request_too),
         cmocka_unit_test(known_ads_are_taken_up_to_the_bound),
+        cmocka_unit_test(while_too_many_clicks_wait_to_be_judged_no_more_are_taken),
         cmocka_unit_test(a_question_at_the_end_of_time_is_refused_and_harms_nobody),
         cmocka_unit_test(a_stop_during_the_replay_ends_at_once_and_loses_nothing),
         cmocka_unit_test(after_a_failed_sync_nothing_is_acknowledged_and_the_reason_is_kept),
