@@ -143,13 +143,13 @@ static enum status keep_ranking(struct view *view, struct ranking_offer *made, s
     enum status status = read_ranking(view, &made->key, &kept, failure);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
     bool same = status == STATUS_OK && ranking_equal(&kept, ranking);
+    /* The view has all that the journal holds, and offers are taken before anything newer is made. */
+    if (status == STATUS_OK && kept.version > (same ? view->version : ranking->version))
+        return failure_set(failure, STATUS_CORRUPT,
+                           "the store has a ranking of version %" PRIu64 ", but the journal makes only %" PRIu64
+                           ": it is of another journal, or the disk lost what was synced; remove store/",
+                           kept.version, view->version);
     if (status == STATUS_OK && !same) {
-        /* Offers are taken before anything newer is made, and the view has all that the journal holds. */
-        if (kept.version > ranking->version)
-            return failure_set(failure, STATUS_CORRUPT,
-                               "the store has a ranking of version %" PRIu64 ", but the journal makes only %" PRIu64
-                               ": it is of another journal, or the disk lost what was synced; remove store/",
-                               kept.version, ranking->version);
         CHECK(!kept.final || kept.from.index != ranking->from.index); /* I7: sealed counts never change */
         CHECK(kept.amended < UINT64_MAX && ranking->version >= kept.version);
         ranking->amended = kept.amended + 1;
