@@ -35,13 +35,15 @@ def was_injected(directory):
 LIBFAKETIME = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
-class Clock:
-    """The clocks of a server started with `env`; they can be stepped while it runs."""
+class WallClock:
+    """The wall clock of a server started with `env`; it can be stepped while the server runs. The monotonic one goes on as it
+    does. libfaketime now and then tells a thread the true time: to stand for a clock that is wrong, be well ahead of it."""
 
     def __init__(self, directory):
         assert LIBFAKETIME, "the package faketime is not installed: tools/install-packages test"
         self.path = pathlib.Path(directory) / "clock"
-        self.env = {"LD_PRELOAD": str(LIBFAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(self.path), "FAKETIME_NO_CACHE": "1"}
+        self.env = {"LD_PRELOAD": str(LIBFAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(self.path), "FAKETIME_NO_CACHE": "1",
+                    "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         self.ahead = 0
         self.step(0)
 
@@ -53,14 +55,6 @@ class Clock:
 
     def now(self):
         return datetime.datetime.now(UTC) + datetime.timedelta(seconds=self.ahead)
-
-
-class WallClock(Clock):
-    """The wall clock only: the monotonic one goes on as it does."""
-
-    def __init__(self, directory):
-        super().__init__(directory)
-        self.env |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 # --- disks ---

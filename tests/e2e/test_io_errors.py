@@ -45,7 +45,7 @@ def faults(table, soak):
     """Each once, and from there on for good."""
     for call, error, some, all_of_them in table:
         for number in all_of_them if soak else some:
-            for when in (f"{number}", f"{number}+") if soak or number == some[0] else (f"{number}",):
+            for when in (f"{number}", f"{number}+") if number <= (5 if soak else some[0]) else (f"{number}",):
                 yield call, error, when
 
 
@@ -57,6 +57,8 @@ def test_a_failing_disk_stops_the_server_and_costs_nothing_acknowledged(new_serv
     with Trial(new_server(port=free_port()), FLAGS, part) as trial:
         server = trial.server
         for call, (error, words), when in faults(table, soak):
+            if sum(count for (name, *_), count in never.items() if name == call) >= 3:
+                continue  # nor will it come to a later one
             code = trial.meet(strace(server.directory, call, f"error={error}", when, paths(server.data)))
             if code is None:
                 (went_on if was_injected(server.directory) else never)[call, error, when] += 1
