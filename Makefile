@@ -12,7 +12,7 @@ PARTS ?=
 # How long each fuzz target runs: make fuzz SECONDS=200 is an hour of fuzzing in all
 SECONDS ?= 120
 
-.PHONY: help run build test sim planted fuzz soak bench format clean packages test-packages
+.PHONY: help run build test sim sweep planted fuzz soak bench format clean packages test-packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,11 @@ build: packages ## build build/tally
 
 test: test-packages ## all that CI runs; PARTS="unit sim" for some of it
 	@tools/run-tests $(PARTS)
+
+sweep: test-packages ## every call and allocation fails, every byte is damaged
+	@tools/configure build
+	@ninja -C build --quiet tests/sweep/sweep
+	build/tests/sweep/sweep
 
 sim: test-packages ## whole nodes on simulated machines against the oracle: SEEDS=n FROM=seed
 	@tools/configure $(BUILD)

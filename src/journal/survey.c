@@ -196,7 +196,10 @@ static enum status walk_segment(struct walk *walk, uint64_t number, bool is_last
     } else if (is_damage(status)) {
         note_state(walk, walk->told);
         add_damage(walk, status == STATUS_UNSUPPORTED ? SURVEY_VERSION : SURVEY_DAMAGED, number, path, 0, why.text);
-        status = STATUS_OK;
+        /* The records of a segment without a header can be told by the log that the others name. */
+        bool readable = status == STATUS_CORRUPT && walk->has_log && walk->reader.segment.file != NULL;
+        walk->reader.segment.seed = log_seed(&walk->log);
+        status = readable ? count_behind(walk, 0, failure) : STATUS_OK;
     } else {
         return failure_set(failure, status, "%s", why.text);
     }

@@ -181,8 +181,8 @@ def test_repair_moves_a_torn_tail_aside_only_when_told(server):
 @pytest.mark.parametrize("where", ["record", "header", "footer", "file"])
 def test_repair_cuts_a_damaged_journal_only_where_it_is_told_to(server, where):
     segments = sorted((server.data / "journal").glob("*.seg"))
-    assert len(segments) > 3
-    damaged = segments[2]
+    assert len(segments) >= 3
+    damaged = segments[1]
     if where == "file":
         damaged.unlink()
     else:
@@ -191,16 +191,16 @@ def test_repair_cuts_a_damaged_journal_only_where_it_is_told_to(server, where):
     before = files_of(server.data / "journal")
     done = repair(server)
     assert done.returncode == 3, done.stdout
-    assert damaged.name in done.stdout and "lost:" in done.stdout and "--cut 3" in done.stdout
+    assert damaged.name in done.stdout and "lost:" in done.stdout and "--cut 2" in done.stdout
     kept = int(re.search(r"in front of the first damage are (\d+) clicks", done.stdout).group(1))
     behind = int(re.search(r"at least (\d+) more were acknowledged", done.stdout).group(1))
     assert 0 < kept < len(LINES) and kept + behind == len(LINES)
-    for flags in (("--apply",), ("--apply", "--cut", "2")):
+    for flags in (("--apply",), ("--apply", "--cut", "1")):
         assert repair(server, *flags).returncode in (2, 3)
         assert files_of(server.data / "journal") == before, "nothing acknowledged goes without its segment's name"
     server.launch(*FLAGS)
     assert server.exit_code() == 1 and damaged.name in server.log()
-    done = repair(server, "--apply", "--cut", "3")
+    done = repair(server, "--apply", "--cut", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     kept_files = {path.name: path.read_bytes() for path in (server.data / "journal").glob("*.cut")}
     for path, content in before.items():
