@@ -1,10 +1,12 @@
 """Bugs that the tests must catch: each is one wrong edit to the product, and the test that has to fail with it.
 
 (name, file, the right text, the wrong one, the test). The right text must occur exactly once, so that a bug cannot be
-planted nowhere when the code moves. Tests: SIM is the simulator over a few hundred seeds, otherwise a unit test.
+planted nowhere when the code moves. Tests: SIM is the simulator over a few hundred seeds, SWEEP + "KIND" those rows of the
+sweep that begin so, otherwise a unit test.
 """
 
 SIM = "sim"
+SWEEP = "sweep:"
 
 BUGS = [
     ("acknowledge before the sync", "src/journal/segment_writer.c",
@@ -230,4 +232,21 @@ BUGS = [
     ("the id of a deleted filter is free again", "src/filter/filters.c",
      "    if (entry->stored.deleted) return FILTERS_DELETED;\n",
      "    if (entry->stored.deleted) return action == FILTER_CREATE ? FILTERS_OK : FILTERS_DELETED;\n", "filter_filters_test"),
+    ("a torn tail is cut below a checkpoint", "src/node/node.c",
+     "options.counted_below = counted_below;", "options.counted_below = node == NULL ? counted_below : NULL;", SWEEP + "segment 3"),
+    ("a new segment takes its name before it is synced", "src/journal/segment_writer.c",
+     "    if (status == STATUS_OK) status = files->sync(writer->file, failure);\n    if (status == STATUS_OK) status = "
+     "files->rename(files->self, temporary, path, failure);",
+     "    if (status == STATUS_OK) status = files->rename(files->self, temporary, path, failure);\n    if (status == STATUS_OK) "
+     "status = files->sync(writer->file, failure);", SWEEP + "sync"),
+    ("a damaged value of the store is believed", "src/store/value.c",
+     "if (get_u32(value.at + CRC_AT) != value_crc(key, value.at, value.len))", "if (key.len == 0)", SWEEP + "store value"),
+    ("a personal frame is not checked", "src/journal/record.c",
+     "if (memcmp(computed, digest, sizeof computed) != 0) return RECORD_BAD_DIGEST;", "(void)computed, (void)digest;",
+     SWEEP + "segment 1 flipped"),
+    ("a node goes on when the store could not be flushed", "src/node/step_count.c",
+     "    node_fail(node, &failure);\n    return false;\n}\n\n/* The last publication", "    return true;\n}\n\n/* The last publication",
+     SWEEP + "store flush"),
+    ("a good click is refused when jansson has no memory", "src/click/decode_json.c",
+     "    json_set_alloc_funcs(memory_allocate, free);\n", "", "click_decode_json_test"),
 ]
