@@ -234,6 +234,7 @@ static void step(struct world *world) {
 /* What was destroyed and not noticed yet has to come out before the numbers are compared. */
 static void end_of_treachery(struct world *world) {
     if (!world->treacherous || fake_files_counts(world->files).destroyed == 0) return;
+    world->treachery = 0; /* nothing more is destroyed */
     world_cut_power(world);
     world_reopen(world);
 }
