@@ -31,6 +31,7 @@ bool arrival_clock_read(struct arrival_clock *clock, struct wall_time wall, stru
     clock->good_mono = mono;
     clock->has_reading = true;
     arrival->ms = has_journalled && clock->last_journalled.ms > wall.ms ? clock->last_journalled.ms : wall.ms;
+    CHECK(arrival->ms >= wall.ms && arrival->ms - wall.ms <= ARRIVAL_BEHIND_MS_MAX);
     return true;
 }
 

@@ -69,6 +69,7 @@ static void draft_clicks(struct record_draft *draft, uint32_t partition, struct 
         count += columns->count;
     }
     CHECK(count <= UINT32_MAX && next->partitions[partition].next.at <= RECORD_OFFSET_MAX);
+    CHECK(next->partitions[partition].next.at == first.at + count); /* each click takes one offset */
     if (count > 0) draft_add(draft, partition, SUB_BLOCK_CLICKS, (uint32_t)count, first);
 }
 
@@ -108,6 +109,7 @@ static enum status draft_write(struct journal *journal, struct journal_record **
     }
     log_state_record(&journal->next, record);
     CHECK(journal->next.next_record == journal->state.next_record + 1);
+    CHECK(journal->next.accepted >= journal->state.accepted && journal->next.received >= journal->state.received);
     log_state_copy(&journal->state, &journal->next);
     arrival_clock_journalled(&journal->arrival, record->arrival);
     *out = record;

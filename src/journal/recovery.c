@@ -45,6 +45,7 @@ static enum status copy_range(const struct files *files, struct file *from, uint
         begin += len;
         at += len;
     }
+    CHECK(status != STATUS_OK || begin == end);
     buffer_fini(&part);
     return status;
 }

@@ -23,6 +23,7 @@ struct walk {
 
 static struct survey_finding *add_finding(struct journal_survey *out, enum survey_kind kind, const char *path) {
     static struct survey_finding nowhere; /* written, never read */
+    CHECK(out->finding_count <= SURVEY_FINDINGS_MAX && kind <= SURVEY_KEPT);
     if (out->finding_count == SURVEY_FINDINGS_MAX) {
         out->findings_more++;
         return &nowhere;
@@ -37,11 +38,13 @@ static struct survey_finding *add_finding(struct journal_survey *out, enum surve
 static void add_damage(struct walk *walk, enum survey_kind kind, uint64_t number, const char *path, uint64_t at,
                        const char *why) {
     struct journal_survey *out = walk->out;
+    CHECK(number >= 1 && (kind == SURVEY_DAMAGED || kind == SURVEY_VERSION));
     struct survey_finding *finding = add_finding(out, kind, path);
     finding->at = at;
     (void)snprintf(finding->why, sizeof finding->why, "%s", why);
     walk->is_chained = false;
     if (out->cut_segment != 0) return;
+    CHECK(out->clicks_kept == 0 && number >= out->last_segment);
     out->cut_segment = number;
     out->cut_at = at;
     out->clicks_kept = out->clicks;
@@ -59,12 +62,14 @@ static uint64_t clicks_of(const struct journal_record *record) {
 }
 
 static void count_record(struct walk *walk, const struct journal_record *record) {
+    const uint64_t clicks = clicks_of(record);
     walk->out->records++;
-    walk->out->clicks += clicks_of(record);
+    CHECK(!__builtin_add_overflow(walk->out->clicks, clicks, &walk->out->clicks)); /* I9 */
 }
 
 /* A reader that begins anew: what it reads next need not go on from anything. */
 static void restart_reader(struct walk *walk) {
+    CHECK(walk->has_log && !walk->is_chained);
     log_reader_close(&walk->reader);
     filter_log_destroy(walk->filters);
     walk->filters = filter_log_create();
@@ -78,9 +83,11 @@ static enum status learn_log(struct walk *walk, uint64_t number, struct failure 
     struct segment_reader reader;
     struct segment_header header;
     struct bytes state_bytes;
+    CHECK(!walk->has_log);
     enum status status = segment_reader_open(&reader, walk->files, number, failure);
     if (status == STATUS_OK) status = segment_reader_header(&reader, &header, walk->told, NULL, &state_bytes, failure);
     if (status == STATUS_OK) {
+        CHECK(header.log.partition_count >= 1 && header.log.partition_count <= PARTITIONS_MAX);
         walk->log = header.log;
         walk->has_log = true;
         walk->out->partition_count = header.log.partition_count;
@@ -103,6 +110,7 @@ static enum status count_behind(struct walk *walk, uint64_t from, struct failure
         uint64_t number;
         if (!record_checksum_right((struct bytes){at + i, got - i}, segment->seed, &number)) continue;
         uint32_t length = get_u32(at + i + RECORD_AT_LENGTH);
+        CHECK(length >= RECORD_HEADER_BYTES && length <= got - i); /* its checksum is right, so it is whole */
         struct journal_record *record = record_allocate(length);
         memcpy(record_writable(record), at + i, length);
         if (record_parse(record, segment->seed) == RECORD_GOOD) {
@@ -127,6 +135,7 @@ static enum status end_unsealed(struct walk *walk, uint64_t number, const struct
     }
     if (tail.to == tail.from) return STATUS_OK;
     struct survey_finding *finding = add_finding(walk->out, SURVEY_TORN, segment->path);
+    CHECK(tail.to > tail.from && tail.from >= walk->reader.header.length);
     finding->at = tail.from;
     finding->bytes = tail.to - tail.from;
     (void)snprintf(finding->why, sizeof finding->why,
@@ -139,9 +148,13 @@ static void remember_end(struct walk *walk, uint64_t number) {
     struct journal_survey *out = walk->out;
     note_state(walk, walk->state);
     if (out->cut_segment != 0) return;
+    CHECK(number >= out->last_segment && walk->is_chained);
     out->last_segment = number;
     out->last_end = walk->reader.segment.at;
-    for (uint32_t p = 0; p < walk->log.partition_count; p++) out->ends[p] = walk->state->partitions[p].next;
+    for (uint32_t p = 0; p < walk->log.partition_count; p++) {
+        CHECK(walk->state->partitions[p].next.at >= out->ends[p].at);
+        out->ends[p] = walk->state->partitions[p].next;
+    }
 }
 
 static bool is_damage(enum status status) {
@@ -180,6 +193,7 @@ static enum status walk_segment(struct walk *walk, uint64_t number, bool is_last
     struct failure why = {0};
     char path[SEGMENT_PATH_BYTES];
     segment_path(path, number, "");
+    CHECK(!walk->is_chained || walk->has_log);
     enum status status = walk->has_log ? STATUS_OK : learn_log(walk, number, &why);
     if (status == STATUS_OK) {
         if (!walk->is_chained) restart_reader(walk);
@@ -263,6 +277,7 @@ enum status journal_survey(const struct files *files, survey_progress *progress,
     if (status == STATUS_OK) status = walk_all(&walk, &names.numbers, progress, context, failure);
     if (out->clicks_told < out->clicks) out->clicks_told = out->clicks;
     if (out->cut_segment == 0) out->clicks_kept = out->clicks;
+    CHECK(out->clicks_kept <= out->clicks && out->clicks <= out->clicks_told);
     log_reader_close(&walk.reader);
     filter_log_destroy(walk.filters);
     free(walk.state);

@@ -33,6 +33,7 @@ static enum status copy_file(const struct files *files, const char *from_path, u
     if (status == STATUS_OK) status = files->open(files->self, temporary, FILE_CREATE, &to, failure);
     for (uint64_t at = 0; status == STATUS_OK && at < end;) {
         size_t len = end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES, got = 0;
+        CHECK(len > 0 && at + len <= end);
         buffer_clear(&part);
         status = files->read(from, at, buffer_reserve(&part, len), len, &got, failure);
         if (status == STATUS_OK && got < len) status = failure_set(failure, STATUS_IO_ERROR, "%s became shorter", from_path);
@@ -40,6 +41,7 @@ static enum status copy_file(const struct files *files, const char *from_path, u
         if (status == STATUS_OK) status = files->write(to, at, (struct bytes){part.at, len}, failure);
         at += len;
     }
+    CHECK(status != STATUS_OK || to != from);
     if (status == STATUS_OK) status = files->sync(to, failure);
     if (from != NULL) files->close(from);
     if (to != NULL) files->close(to);
@@ -64,6 +66,7 @@ static enum status cut_path(const struct files *files, uint64_t number, char pat
 }
 
 static enum status put_aside(const struct files *files, uint64_t number, struct failure *failure) {
+    CHECK(number >= 1);
     char path[SEGMENT_PATH_BYTES], aside[SEGMENT_PATH_BYTES];
     segment_path(path, number, "");
     enum status status = cut_path(files, number, aside, failure);
@@ -104,6 +107,7 @@ enum status journal_survey_cut(const struct files *files, uint64_t number, uint6
         CHECK(present);
         status = cut_path(files, number, aside, failure);
         if (status == STATUS_OK) status = file_size(files, path, &size, failure);
+        CHECK(status != STATUS_OK || at <= size);
         if (status == STATUS_OK) status = copy_file(files, path, size, aside, false, failure);
         if (status == STATUS_OK) status = copy_file(files, path, at, path, true, failure);
     }

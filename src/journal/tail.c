@@ -34,6 +34,7 @@ static enum status find_valid_behind(struct segment_reader *reader, const struct
     }
     buffer_fini(&whole);
     CHECK(tail->to >= from && tail->to <= reader->size);
+    CHECK(tail->valid_behind == 0 || (tail->valid_behind > from && tail->valid_behind < reader->size));
     return status;
 }
 

@@ -28,6 +28,7 @@ void tick_clock_observe(struct tick_clock *clock, const struct log_state *state,
         clock->highest = seen;
         clock->highest_moved = now;
     }
+    for (uint32_t i = 0; i < state->partition_count; i++) CHECK(clock->partitions[i].seen.ms <= clock->highest.ms);
 }
 
 bool tick_clock_floor(const struct tick_clock *clock, const struct log_state *state, struct wall_time arrival,

@@ -47,6 +47,7 @@ static bool view_has_all(struct node *node) {
 static void note_torn_tail(struct node *node) {
     const char *path = journal_torn_path(node->journal);
     if (path == NULL) return;
+    CHECK(journal_totals(node->journal).torn_bytes > 0);
     pthread_mutex_lock(&node->mail_lock);
     (void)snprintf(node->progress.torn_path, sizeof node->progress.torn_path, "%s", path);
     node->progress.torn_bytes = journal_totals(node->journal).torn_bytes;
@@ -137,10 +138,11 @@ static size_t send_back_doubtful(struct node *node, struct intake_batch **batche
         struct intake_batch *batch = batches[i];
         if (batch->journal.counts.rejected_by[REJECT_FUTURE_TIMESTAMP] == 0 ||
             batch->journal.refused_at.ms >= now_ms - skew_ms) {
+            CHECK(kept <= i);
             batches[kept++] = batch;
             continue;
         }
-        atomic_fetch_sub(&node->pending_clicks, batch->click_count);
+        node_settle_pending(node, batch->click_count);
         intake_batch_committed(batch, STATUS_AGAIN);
     }
     return kept;

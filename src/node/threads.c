@@ -101,6 +101,7 @@ static void name_thread(const struct worker *worker) {
                                         [NODE_STAGE_REDUCE] = "reduce",
                                         [NODE_STAGE_RECALCULATE] = "recalculate"};
     char name[THREAD_NAME_BYTES];
+    CHECK((size_t)worker->stage < sizeof names / sizeof *names && worker->partition < PARTITIONS_MAX);
     if (worker->stage == NODE_STAGE_AGGREGATE)
         (void)snprintf(name, sizeof name, "%s-%u", names[worker->stage], (unsigned)worker->partition);
     else

@@ -27,6 +27,7 @@ enum status store_verify(const struct kv *kv, struct store_findings *out, struct
         out->damaged++;
         if (out->first.status == STATUS_OK) out->first = own;
     }
+    CHECK(out->damaged <= out->values && (out->damaged == 0) == (out->first.status == STATUS_OK));
     enum status status = kv->iterator_status(iterator, failure);
     kv->iterator_close(iterator);
     value_reader_destroy(reader);

@@ -23,6 +23,7 @@ void *work_get(struct work_memory *work, enum work_part part, size_t bytes) {
         work->parts[part].bytes = room(bytes);
         work->parts[part].at = memory_allocate_large(work->parts[part].bytes);
     }
+    CHECK(work->parts[part].bytes >= bytes);
     return work->parts[part].at;
 }
 
@@ -34,6 +35,7 @@ void *work_grow(struct work_memory *work, enum work_part part, size_t bytes) {
     if (held > 0) memcpy(grown, work->parts[part].at, held);
     free(work->parts[part].at);
     work->parts[part].at = grown;
+    CHECK(wanted > held);
     work->parts[part].bytes = wanted;
     return grown;
 }
