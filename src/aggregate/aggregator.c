@@ -23,19 +23,19 @@ struct aggregator {
     struct partial waiting;            /* only its increments; the rest is filled in when it is taken */
 };
 
-static struct aggregator *create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads) {
+static struct aggregator *create(uint32_t partition, const struct dedup_options *dedup, struct ads *ads) {
     struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
     aggregator->partition = partition;
     aggregator->ads = ads;
-    aggregator->dedup = dedup_create(dedup_memory_bytes);
+    aggregator->dedup = dedup_create(dedup);
     watermark_init(&aggregator->watermark);
     return aggregator;
 }
 
-struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+struct aggregator *aggregator_create(uint32_t partition, const struct dedup_options *dedup, struct ads *ads,
                                      const struct aggregator_checkpoint *counted_below,
                                      const struct verdict_listener *listener) {
-    struct aggregator *aggregator = create(partition, dedup_memory_bytes, ads);
+    struct aggregator *aggregator = create(partition, dedup, ads);
     aggregator->counted_below = *counted_below;
     if (listener != NULL) aggregator->listener = *listener;
     aggregator->filter_atoms = filter_atoms_create();
@@ -44,9 +44,9 @@ struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_b
     return aggregator;
 }
 
-struct aggregator *aggregator_create_backfill(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+struct aggregator *aggregator_create_backfill(uint32_t partition, const struct dedup_options *dedup, struct ads *ads,
                                               const struct atoms *atoms) {
-    struct aggregator *aggregator = create(partition, dedup_memory_bytes, ads);
+    struct aggregator *aggregator = create(partition, dedup, ads);
     aggregator->atoms = atoms;
     return aggregator;
 }
@@ -83,21 +83,25 @@ static struct judged_click block_click(const struct click_block *block, uint32_t
 }
 
 /* I1, then I6, in their order. */
-static enum verdict judge(struct aggregator *aggregator, const struct judged_click *click, struct journal_offset offset) {
+static enum status judge(struct aggregator *aggregator, const struct judged_click *click, struct journal_offset offset,
+                         enum verdict *out, struct failure *failure) {
     const struct watermark *watermark = &aggregator->watermark;
     struct dedup_entry first;
-    if (dedup_find(aggregator->dedup, click->identity, watermark->d, &first)) {
+    enum status status = dedup_find(aggregator->dedup, click->identity, watermark->d, &first, failure);
+    if (status == STATUS_OK) {
         CHECK(first.offset.at < offset.at && first.bound.ms > watermark->d.ms);
-        return first.content_tag == click->content_tag ? VERDICT_DUPLICATE : VERDICT_CONFLICT;
+        *out = first.content_tag == click->content_tag ? VERDICT_DUPLICATE : VERDICT_CONFLICT;
+        return STATUS_OK;
     }
+    if (status != STATUS_NOT_FOUND) return status;
     struct dedup_entry entry = {
         .identity = click->identity,
         .content_tag = click->content_tag,
         .offset = offset,
         .bound = event_time_max(click->time, watermark->w),
     };
-    dedup_insert(aggregator->dedup, &entry, watermark->d);
-    return minute_end(minute_of(click->time)).ms <= watermark->s.ms ? VERDICT_TOO_LATE : VERDICT_COUNTED;
+    *out = minute_end(minute_of(click->time)).ms <= watermark->s.ms ? VERDICT_TOO_LATE : VERDICT_COUNTED;
+    return dedup_insert(aggregator->dedup, &entry, watermark->d, failure);
 }
 
 static void add_verdict(struct verdict_totals *totals, enum verdict verdict, bool by_content) {
@@ -138,7 +142,8 @@ static void hand_on(struct aggregator *aggregator, const struct judged_click *cl
         partial_push_atom(&aggregator->waiting, (struct atom_increment){minute, ad, atoms[i], country});
 }
 
-static void step_clicks(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival) {
+static enum status step_clicks(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival,
+                               struct failure *failure) {
     const struct click_block *block = &sub_block->clicks;
     struct ad_walk walk = {.block = block, .at = block->ad_bytes.at};
     /* An erased click has neither user nor address, so it matches no atom; without atoms no click does. */
@@ -156,7 +161,9 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
         if (i + PREFETCH_AHEAD < block->count) dedup_prefetch(aggregator->dedup, block_identity(block, i + PREFETCH_AHEAD));
         struct judged_click click = block_click(block, i);
         struct journal_offset offset = {sub_block->first_offset.at + i};
-        enum verdict verdict = judge(aggregator, &click, offset);
+        enum verdict verdict;
+        enum status status = judge(aggregator, &click, offset, &verdict, failure);
+        if (status != STATUS_OK) return status;
         add_verdict(&aggregator->totals, verdict, !click.has_event_id);
         if (aggregator->listener.judged != NULL)
             aggregator->listener.judged(aggregator->listener.self, aggregator->partition, offset, verdict);
@@ -170,6 +177,7 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
         ad_walk_ahead(&walk, aggregator->ads); /* into the slot that was just used */
         watermark_click(&aggregator->watermark, &aggregator->rules, click.time, arrival, &click.identity);
     }
+    return STATUS_OK;
 }
 
 /* Takes effect from its own offset on (I2), also below the checkpoint: what stands is state. */
@@ -202,6 +210,21 @@ static enum status compare_with_checkpoint(const struct aggregator *aggregator, 
         (unsigned long long)aggregator->next.at, (unsigned long long)expected->totals.counted);
 }
 
+/* By what is forgotten meanwhile, if need be. */
+static enum status make_room(struct aggregator *aggregator, uint32_t count, struct failure *failure) {
+    if (dedup_fits(aggregator->dedup, count)) return STATUS_OK;
+    while (!dedup_purge_some(aggregator->dedup, aggregator->watermark.d)) continue;
+    bool did = true;
+    while (did && !dedup_fits(aggregator->dedup, count)) {
+        enum status status = dedup_step(aggregator->dedup, aggregator->watermark.d, &did, failure);
+        if (status != STATUS_OK) return status;
+    }
+    if (dedup_fits(aggregator->dedup, count)) return STATUS_OK;
+    return failure_set(failure, STATUS_FULL,
+                       "partition %u remembers %llu identities and has no room for more: raise --dedup-memory",
+                       aggregator->partition, (unsigned long long)dedup_usage(aggregator->dedup).entries);
+}
+
 static enum status step_sub_block(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival,
                                   struct failure *failure) {
     switch ((enum sub_block_kind)sub_block->kind) {
@@ -216,18 +239,12 @@ static enum status step_sub_block(struct aggregator *aggregator, const struct su
         if (aggregator->rules.number == 0)
             return failure_set(failure, STATUS_CORRUPT, "partition %u begins with clicks and not with rules",
                                aggregator->partition);
-        if (dedup_room(aggregator->dedup) < sub_block->count) {
-            while (!dedup_purge_some(aggregator->dedup, aggregator->watermark.d)) continue;
-            if (dedup_room(aggregator->dedup) < sub_block->count)
-                return failure_set(failure, STATUS_FULL,
-                                   "partition %u remembers %llu identities and has no room for more: raise --dedup-memory",
-                                   aggregator->partition, (unsigned long long)dedup_usage(aggregator->dedup).entries);
-        }
+        enum status status = make_room(aggregator, sub_block->count, failure);
+        if (status != STATUS_OK) return status;
         if (ads_count(aggregator->ads) > ADS_MAX - sub_block->count)
             return failure_set(failure, STATUS_FULL, "the clicks name more than %d distinct ads, which is the bound",
                                ADS_MAX);
-        step_clicks(aggregator, sub_block, arrival);
-        return STATUS_OK;
+        return step_clicks(aggregator, sub_block, arrival, failure);
     case SUB_BLOCK_FILTERS:
         return step_filters(aggregator, sub_block, failure);
     }
@@ -280,11 +297,18 @@ size_t aggregator_increments_waiting(const struct aggregator *aggregator) {
     return aggregator->waiting.increment_count + aggregator->waiting.atom_increment_count;
 }
 
-bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted) {
+enum status aggregator_tidy(struct aggregator *aggregator, uint64_t room_wanted, bool *did, struct failure *failure) {
+    enum status status = dedup_step(aggregator->dedup, aggregator->watermark.d, did, failure);
+    if (status != STATUS_OK || *did) return status;
     struct dedup_usage usage = dedup_usage(aggregator->dedup);
     uint64_t room = dedup_room(aggregator->dedup);
-    if (room > usage.entries_max / 4 && room >= room_wanted) return false;
-    return !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
+    if (room <= usage.entries_max / 4 || room < room_wanted)
+        *did = !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
+    return STATUS_OK;
+}
+
+bool aggregator_is_behind(const struct aggregator *aggregator) {
+    return dedup_is_behind(aggregator->dedup);
 }
 
 uint32_t aggregator_filters_number(const struct aggregator *aggregator) {

@@ -56,9 +56,8 @@ void serve_log_opened(struct serve_log *say, const struct config *config, const 
               LOG_FIELDS(log_number("dedup_memory_bytes", (int64_t)config->dedup_memory_bytes),
                          log_number("dedup_entries_max", (int64_t)progress.dedup_entries_max),
                          log_number("window_memory_bytes", (int64_t)config->window_memory_bytes)),
-              "dedup memory of %llu MiB remembers %llu million clicks",
-              (unsigned long long)(config->dedup_memory_bytes >> 20),
-              (unsigned long long)(progress.dedup_entries_max / 1000000));
+              "dedup memory of %llu MiB remembers %.1f million clicks",
+              (unsigned long long)(config->dedup_memory_bytes >> 20), (double)progress.dedup_entries_max / 1e6);
 }
 
 void serve_log_listening(struct serve_log *say, const char *url) {

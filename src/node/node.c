@@ -1,6 +1,7 @@
 /* node.c: the node's life: open, fail, stop, close. */
 #include "node/node.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -46,13 +47,30 @@ static enum status open_journal(struct node *node, struct failure *failure) {
     return journal_open(&options, &node->journal, failure);
 }
 
+struct dedup_options node_dedup_options(const struct node *node, uint32_t partition, const char *of, char *name) {
+    (void)snprintf(name, DEDUP_FILE_NAME_BYTES, "%s%02u", of, partition);
+    struct dedup_options options = {
+        .memory_bytes = node->options.dedup_memory_bytes / node->partition_count,
+        .files = &node->seam.files,
+        .name = name,
+        .partition = partition,
+        .table_bytes = node->options.dedup_table_bytes,
+        .runs_max = (uint32_t)node->options.dedup_runs_max,
+    };
+    struct journal_uuid uuid = journal_uuid(node->journal);
+    _Static_assert(sizeof uuid.at == sizeof options.log_uuid, "it names the journal");
+    memcpy(options.log_uuid, uuid.at, sizeof options.log_uuid);
+    return options;
+}
+
 static void open_partition(struct node *node, uint32_t p) {
+    char name[DEDUP_FILE_NAME_BYTES];
+    struct dedup_options dedup = node_dedup_options(node, p, "p", name);
     struct node_partition *partition = &node->partitions[p];
     const struct view_partition *stored = view_partition(node->view, p);
     struct aggregator_checkpoint checkpoint = {stored->offset, stored->watermark, stored->totals};
     CHECK(pthread_mutex_init(&partition->lock, NULL) == 0);
-    partition->aggregator = aggregator_create(p, node->options.dedup_memory_bytes / node->partition_count, node->ads,
-                                              &checkpoint, &node->options.listener);
+    partition->aggregator = aggregator_create(p, &dedup, node->ads, &checkpoint, &node->options.listener);
     partition->checkpoint_at = node->opened_at;
     atomic_init(&partition->dedup_room, aggregator_dedup_room(partition->aggregator));
     node->progress.dedup_entries_max += aggregator_dedup_usage(partition->aggregator).entries_max;
@@ -106,6 +124,7 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
         node->view = view_create(node->store, &node->seam.kv, node->ads, node->partition_count, &bounds);
         status = view_load(node->view, failure);
     }
+    if (status == STATUS_OK) status = dedup_clear_directory(&node->seam.files, failure);
     if (status == STATUS_OK) {
         node->partitions = memory_allocate_zeroed(node->partition_count, sizeof *node->partitions);
         for (uint32_t p = 0; p < node->partition_count; p++) open_partition(node, p);

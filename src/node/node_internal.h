@@ -24,6 +24,7 @@ enum {
     PUBLISH_IDLE_CLICKS_MAX = 256,
     COUNT_BATCHES_MAX = 1024, /* of one commit */
     LIVE_REQUESTS_MAX = 256,  /* that watch /v1/live */
+    DEDUP_FILE_NAME_BYTES = 24,
 };
 #define NODE_SLOW_COMMIT_NS UINT64_C(1000000000)
 
@@ -111,6 +112,9 @@ struct node {
 
 /* Everything stops here: the first reason wins, all that waits is answered 503. */
 void node_fail(struct node *node, const struct failure *failure);
+/* How a partition's aggregator remembers identities. `name`: of its files, DEDUP_FILE_NAME_BYTES; filled in, and referred to
+ * by the result. `of`: what the name begins with. */
+struct dedup_options node_dedup_options(const struct node *node, uint32_t partition, const char *of, char *name);
 /* Answers 503 to what waits to be committed. */
 void node_fail_queue(struct node *node, enum status status);
 void node_begin_serving(struct node *node);

@@ -162,8 +162,9 @@ static void begin_pass(struct node *node) {
     pthread_mutex_unlock(&node->mail_lock);
     recalculation->records = 0;
     recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
-    recalculation->backfill =
-        backfill_create(recalculation->partition, node->options.dedup_memory_bytes / node->partition_count, node->ads);
+    char name[DEDUP_FILE_NAME_BYTES];
+    struct dedup_options dedup = node_dedup_options(node, recalculation->partition, "recalculate-p", name);
+    recalculation->backfill = backfill_create(recalculation->partition, &dedup, node->ads);
     for (size_t i = 0; i < recalculation->atom_count; i++) {
         const struct wanted_atom *wanted = &recalculation->wanted[i];
         backfill_want(recalculation->backfill, recalculation->filter, wanted->term_index, wanted->atom, wanted->born);

@@ -155,6 +155,9 @@ static void gather_partitions(struct node *node, struct query_status *status) {
         status->dedup.entries_max += usage.entries_max;
         status->dedup.bytes += usage.bytes;
         status->dedup.bytes_max += usage.bytes_max;
+        status->dedup.runs += usage.runs;
+        status->dedup.file_bytes += usage.file_bytes;
+        status->dedup.reads += usage.reads;
     }
 }
 

@@ -12,8 +12,9 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
     if (phase == NODE_FAILED || phase == NODE_STOPPED) return false;
 
     pthread_mutex_lock(&partition->lock);
-    bool full = aggregator_increments_waiting(partition->aggregator) > INCREMENTS_WAITING_MAX;
-    struct journal_record *record = full ? NULL : node_inbox_pop(node, p);
+    bool waits = aggregator_is_behind(partition->aggregator) ||
+                 aggregator_increments_waiting(partition->aggregator) > INCREMENTS_WAITING_MAX;
+    struct journal_record *record = waits ? NULL : node_inbox_pop(node, p);
     struct failure failure = {0};
     enum status status = STATUS_OK;
     bool did = false;
@@ -21,7 +22,7 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
         status = aggregator_step(partition->aggregator, record, &failure);
         did = true;
     } else {
-        did = aggregator_purge(partition->aggregator, 2 * INTAKE_BATCH_CLICKS);
+        status = aggregator_tidy(partition->aggregator, 2 * INTAKE_BATCH_CLICKS, &did, &failure);
     }
     uint64_t room = aggregator_dedup_room(partition->aggregator);
     pthread_mutex_unlock(&partition->lock);

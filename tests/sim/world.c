@@ -142,9 +142,13 @@ void world_init(struct world *world, uint64_t seed, struct coverage *coverage) {
         .kv = fake_kv_table(world->kv),
         .requests = {.self = world, .reply = take_reply, .resume = take_resume},
     };
+    uint32_t partitions = 1 + (uint32_t)below(world, 6);
     world->options = (struct node_options){
         .segment_bytes = 4096 + below(world, 60000),
-        .dedup_memory_bytes = 4 << 20,
+        /* So little that identities are in runs soon, with more or fewer of them. */
+        .dedup_memory_bytes = (uint64_t)partitions * ((100 << 10) + below(world, 64 << 10)),
+        .dedup_table_bytes = 2048 + below(world, 4096),
+        .dedup_runs_max = 3 + below(world, 7),
         .window_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .slices_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .ranking_cells_max = UINT64_C(1) << 40,
@@ -157,7 +161,7 @@ void world_init(struct world *world, uint64_t seed, struct coverage *coverage) {
         .listener = {world, note_verdict},
     };
     traffic_init(&world->traffic, &world->random, world->wall);
-    world->options.proposal.partition_count = 1 + (uint32_t)below(world, 6);
+    world->options.proposal.partition_count = partitions;
     choose_rules(world);
 }
 
@@ -415,6 +419,10 @@ static void check_status(struct world *world) {
     if (sum != answer_number(&world->answer, "accepted"))
         world_problem(world, "the partition law does not hold: %.*s", (int)world->answer.len,
                       (const char *)world->answer.at);
+    uint64_t in_runs = answer_number(&world->answer, "runs");
+    world->coverage->identities_in_runs += in_runs != UINT64_MAX && in_runs > 0;
+    uint64_t reads = answer_number(&world->answer, "reads");
+    world->coverage->identities_read_from_runs += reads != UINT64_MAX && reads > 0;
     uint64_t stored_to = answer_number(&world->answer, "checkpoint_offset"); /* of the first partition */
     world->coverage->checkpoints += stored_to > 0 && stored_to != UINT64_MAX;
     if (answer_number(&world->answer, "late_amended") != UINT64_MAX)

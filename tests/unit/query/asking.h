@@ -179,7 +179,8 @@ static struct asking *asking_create(void) {
                   .lateness_ms = 86400000,
                   .horizon_ms = 86460000,
                   .max_skew_ms = 60000},
-        .dedup = {.entries = 9, .entries_max = 1000, .bytes = 4000, .bytes_max = 5000},
+        .dedup =
+            {.entries = 9, .entries_max = 1000, .bytes = 4000, .bytes_max = 5000, .runs = 2, .file_bytes = 7000, .reads = 3},
         .phase = "serving",
         .journal_end = {7, 6},
         .stage_cpu = {{"http", 1.5}, {"journal", 0.25}},
