@@ -168,7 +168,8 @@ static void measure_runs(const char *path, uint64_t entries, uint64_t memory_byt
     struct os_directory *directory;
     CHECKF(os_directory_open(path, &directory, &failure) == STATUS_OK, "%s", failure.text);
     struct files files = os_files(directory);
-    CHECKF(dedup_clear_directory(&files, &failure) == STATUS_OK, "%s", failure.text);
+    CHECKF(dedup_make_directory(&files, &failure) == STATUS_OK, "%s", failure.text);
+    CHECKF(dedup_clear(&files, "bench", &failure) == STATUS_OK, "%s", failure.text);
     struct dedup *dedup =
         dedup_create(&(struct dedup_options){.memory_bytes = memory_bytes, .files = &files, .name = "bench"});
     come(dedup, "the first ones", 0, entries, entries);

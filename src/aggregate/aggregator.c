@@ -13,29 +13,76 @@ struct aggregator {
     struct aggregator_checkpoint counted_below;
     struct verdict_listener listener;
     struct journal_offset next;
+    struct journal_offset at;         /* of the click that is judged, or `next` */
+    struct journal_offset judge_from; /* below, the state is already what it was there */
     struct rules rules;
     struct watermark watermark;
     struct verdict_totals totals;
     uint32_t filters_number;           /* of the last filter record */
+    uint32_t filters_number_there;     /* at judge_from */
     struct filter_atoms *filter_atoms; /* NULL: of a backfill */
     const struct atoms *atoms;         /* what clicks are matched against: of filter_atoms, or the backfill's */
     struct journal_offset taken;       /* the `to` of the last partial */
     struct partial waiting;            /* only its increments; the rest is filled in when it is taken */
 };
 
-static struct aggregator *create(uint32_t partition, const struct dedup_options *dedup, struct ads *ads) {
+static struct aggregator *create(uint32_t partition, struct ads *ads) {
     struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
     aggregator->partition = partition;
     aggregator->ads = ads;
-    aggregator->dedup = dedup_create(dedup);
     watermark_init(&aggregator->watermark);
     return aggregator;
+}
+
+/* --- where it goes on from --- */
+
+enum { STATE_VERSION = 1 };
+
+/* Just before the click that is judged: totals and watermark do not have it yet. */
+static void tell_position(void *self, struct journal_offset *offset, struct buffer *state) {
+    const struct aggregator *aggregator = self;
+    const struct verdict_totals *totals = &aggregator->totals;
+    *offset = aggregator->at;
+    buffer_put_u8(state, STATE_VERSION);
+    rules_encode(&aggregator->rules, state);
+    watermark_encode(&aggregator->watermark, state);
+    const uint64_t counts[] = {totals->counted, totals->duplicate,         totals->conflict,    totals->too_late,
+                               totals->invalid, totals->duplicate_content, totals->late_amended};
+    _Static_assert(sizeof counts == sizeof *totals, "all of them");
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) buffer_put_u64(state, counts[i]);
+    buffer_put_u32(state, aggregator->filters_number);
+}
+
+/* The filters themselves are the journal's. */
+static bool go_on_from(void *self, struct journal_offset offset, struct bytes state) {
+    struct aggregator *aggregator = self;
+    struct reader reader = reader_of(state);
+    if (reader_u8(&reader) != STATE_VERSION) return false;
+    struct rules rules = rules_decode(&reader);
+    struct watermark watermark = watermark_decode(&reader);
+    struct verdict_totals totals;
+    uint64_t *const counts[] = {&totals.counted, &totals.duplicate,         &totals.conflict,    &totals.too_late,
+                                &totals.invalid, &totals.duplicate_content, &totals.late_amended};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) *counts[i] = reader_u64(&reader);
+    uint32_t filters_number = reader_u32(&reader);
+    if (reader.bad || reader_left(&reader) != 0 || verdict_totals_clicks(&totals) != watermark.clicks) return false;
+    aggregator->rules = rules;
+    aggregator->watermark = watermark;
+    aggregator->totals = totals;
+    aggregator->filters_number_there = filters_number;
+    aggregator->at = aggregator->next = aggregator->judge_from = offset;
+    return true;
 }
 
 struct aggregator *aggregator_create(uint32_t partition, const struct dedup_options *dedup, struct ads *ads,
                                      const struct aggregator_checkpoint *counted_below,
                                      const struct verdict_listener *listener) {
-    struct aggregator *aggregator = create(partition, dedup, ads);
+    struct aggregator *aggregator = create(partition, ads);
+    struct dedup_options own = *dedup;
+    own.position = tell_position;
+    own.go_on_from = go_on_from;
+    own.owner = aggregator;
+    aggregator->dedup = dedup_create(&own);
     aggregator->counted_below = *counted_below;
     if (listener != NULL) aggregator->listener = *listener;
     aggregator->filter_atoms = filter_atoms_create();
@@ -46,7 +93,8 @@ struct aggregator *aggregator_create(uint32_t partition, const struct dedup_opti
 
 struct aggregator *aggregator_create_backfill(uint32_t partition, const struct dedup_options *dedup, struct ads *ads,
                                               const struct atoms *atoms) {
-    struct aggregator *aggregator = create(partition, dedup, ads);
+    struct aggregator *aggregator = create(partition, ads);
+    aggregator->dedup = dedup_create(dedup);
     aggregator->atoms = atoms;
     return aggregator;
 }
@@ -161,6 +209,12 @@ static enum status step_clicks(struct aggregator *aggregator, const struct sub_b
         if (i + PREFETCH_AHEAD < block->count) dedup_prefetch(aggregator->dedup, block_identity(block, i + PREFETCH_AHEAD));
         struct judged_click click = block_click(block, i);
         struct journal_offset offset = {sub_block->first_offset.at + i};
+        if (offset.at < aggregator->judge_from.at) {
+            if (matching) atom_walk_step(&people, aggregator->atoms);
+            ad_walk_ahead(&walk, aggregator->ads);
+            continue;
+        }
+        aggregator->at = offset;
         enum verdict verdict;
         enum status status = judge(aggregator, &click, offset, &verdict, failure);
         if (status != STATUS_OK) return status;
@@ -252,6 +306,20 @@ static enum status step_sub_block(struct aggregator *aggregator, const struct su
                        sub_block->kind);
 }
 
+/* Below judge_from only the filters are not known yet. */
+static enum status pass_over(struct aggregator *aggregator, const struct sub_block *sub_block, struct failure *failure) {
+    return sub_block->kind == SUB_BLOCK_FILTERS ? step_filters(aggregator, sub_block, failure) : STATUS_OK;
+}
+
+static enum status arrive(const struct aggregator *aggregator, struct failure *failure) {
+    if (aggregator->filters_number == aggregator->filters_number_there) return STATUS_OK;
+    return failure_set(failure, STATUS_CORRUPT,
+                       "partition %u: %u filter records lie below offset %llu, and the files of identities tell of %u; "
+                       "remove dedup/ and start again, and they are made anew from the journal",
+                       aggregator->partition, aggregator->filters_number, (unsigned long long)aggregator->judge_from.at,
+                       aggregator->filters_number_there);
+}
+
 enum status aggregator_step(struct aggregator *aggregator, const struct journal_record *record, struct failure *failure) {
     for (uint32_t i = 0; i < record->sub_block_count; i++) {
         const struct sub_block *sub_block = &record->sub_blocks[i];
@@ -261,9 +329,17 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
                                aggregator->partition, (unsigned long long)record->number,
                                (unsigned long long)sub_block->first_offset.at, (unsigned long long)aggregator->next.at);
         bool was_below = aggregator->next.at < aggregator->counted_below.offset.at;
-        enum status status = step_sub_block(aggregator, sub_block, record->arrival, failure);
+        uint64_t end = aggregator->next.at + sub_block->count;
+        bool passed_over = end <= aggregator->judge_from.at;
+        enum status status = STATUS_OK;
+        if (!passed_over && aggregator->next.at <= aggregator->judge_from.at) status = arrive(aggregator, failure);
+        if (status == STATUS_OK)
+            status = passed_over ? pass_over(aggregator, sub_block, failure)
+                                 : step_sub_block(aggregator, sub_block, record->arrival, failure);
         if (status != STATUS_OK) return status;
-        aggregator->next.at += sub_block->count;
+        aggregator->next.at = end;
+        if (end >= aggregator->judge_from.at) aggregator->at = aggregator->next;
+        if (passed_over && end < aggregator->counted_below.offset.at) continue;
         /* I4, the partition law, against the journal's own count. */
         CHECK(verdict_totals_clicks(&aggregator->totals) == aggregator->watermark.clicks);
         if (was_below) status = compare_with_checkpoint(aggregator, failure);
@@ -271,6 +347,45 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
     }
     return STATUS_OK;
 }
+
+/* --- from one process to the next --- */
+
+enum status aggregator_restore(struct aggregator *aggregator, struct failure *why, struct failure *failure) {
+    CHECK(aggregator->next.at == 0 && aggregator->rules.number == 0);
+    return dedup_restore(aggregator->dedup, aggregator->counted_below.offset, why, failure);
+}
+
+struct journal_offset aggregator_judges_from(const struct aggregator *aggregator) {
+    return aggregator->judge_from;
+}
+
+enum status aggregator_begin(struct aggregator *aggregator, struct journal_offset first, const struct filter_record *records,
+                             uint32_t count, struct failure *failure) {
+    CHECK(first.at <= aggregator->judge_from.at && aggregator->filters_number == 0);
+    /* If the store's checkpoint is at the same place, no step will look. */
+    enum status status = compare_with_checkpoint(aggregator, failure);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        CHECK(records[i].number == aggregator->filters_number + 1);
+        status = filter_atoms_step(aggregator->filter_atoms, &records[i], failure);
+        aggregator->filters_number++;
+    }
+    aggregator->next = first;
+    return status;
+}
+
+bool aggregator_keep_choose(struct aggregator *aggregator, struct journal_offset counted_below) {
+    return dedup_keep_choose(aggregator->dedup, counted_below);
+}
+
+bool aggregator_keep_take(const struct aggregator *aggregator, struct dedup_keeping *keeping) {
+    return dedup_keep_take(aggregator->dedup, keeping);
+}
+
+void aggregator_keep_done(struct aggregator *aggregator) {
+    dedup_keep_done(aggregator->dedup);
+}
+
+/* --- what was counted --- */
 
 bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     if (aggregator->next.at <= aggregator->taken.at) return false;

@@ -36,6 +36,21 @@ struct aggregator *aggregator_create_backfill(uint32_t partition, const struct d
                                               const struct atoms *atoms);
 void aggregator_destroy(struct aggregator *aggregator);
 
+/* Right after aggregator_create: goes on from where the kept runs of identities end, if there are any and they are whole
+ * (dedup_restore, also for `why`); nothing is judged below. Then aggregator_begin. Errors of the files. */
+enum status aggregator_restore(struct aggregator *aggregator, struct failure *why, struct failure *failure) MUST_USE;
+/* 0: from the beginning. */
+struct journal_offset aggregator_judges_from(const struct aggregator *aggregator);
+/* The first record that it steps will be at `first`, which is no later than aggregator_judges_from; the filter records
+ * before are these. Without this call it begins at 0 and without filters. */
+enum status aggregator_begin(struct aggregator *aggregator, struct journal_offset first, const struct filter_record *records,
+                             uint32_t count, struct failure *failure) MUST_USE;
+
+/* --- keeping the runs of identities (dedup_keep_...) --- */
+bool aggregator_keep_choose(struct aggregator *aggregator, struct journal_offset counted_below);
+bool aggregator_keep_take(const struct aggregator *aggregator, struct dedup_keeping *keeping);
+void aggregator_keep_done(struct aggregator *aggregator);
+
 /* Judges the partition's part of the next record. STATUS_FULL: the identities do not fit into dedup memory (only on a replay
  * with less memory than before, since intake stops accepting long before). STATUS_CORRUPT: offsets or filter records
  * do not join, the state differs from the store's checkpoint, or a run of identities is damaged. Errors of the files of

@@ -58,6 +58,19 @@ void serve_log_opened(struct serve_log *say, const struct config *config, const 
                          log_number("window_memory_bytes", (int64_t)config->window_memory_bytes)),
               "dedup memory of %llu MiB remembers %.1f million clicks",
               (unsigned long long)(config->dedup_memory_bytes >> 20), (double)progress.dedup_entries_max / 1e6);
+    if (progress.partitions_restored > 0)
+        log_write(&say->log, wall_now(say), LOG_EVENT_RESTORED,
+                  LOG_FIELDS(log_number("partitions", progress.partitions_restored),
+                             log_number("identities", (int64_t)progress.identities_restored),
+                             log_number("segments", (int64_t)progress.segments_skipped)),
+                  "%u partitions go on from the files of %.1f million identities; %llu segments need not be read",
+                  progress.partitions_restored, (double)progress.identities_restored / 1e6,
+                  (unsigned long long)progress.segments_skipped);
+    if (progress.partitions_rebuilt > 0)
+        log_write(&say->log, wall_now(say), LOG_EVENT_REBUILT,
+                  LOG_FIELDS(log_number("partitions", progress.partitions_rebuilt)),
+                  "the identities of %u partitions are made anew from the journal: %s", progress.partitions_rebuilt,
+                  progress.rebuilt_why);
 }
 
 void serve_log_listening(struct serve_log *say, const char *url) {

@@ -21,26 +21,6 @@ enum {
     RUNS_BEING_MADE = 2,
 };
 
-/* --- the directory --- */
-
-static void visit_name(void *context, const char *name) {
-    size_t len = strlen(name);
-    if (len > 4 && strcmp(name + len - 4, ".run") == 0) buffer_append(context, name, len + 1);
-}
-
-enum status dedup_clear_directory(const struct files *files, struct failure *failure) {
-    struct buffer names = {0};
-    enum status status = files->make_directory(files->self, "dedup", failure);
-    if (status == STATUS_OK) status = files->list(files->self, "dedup", visit_name, &names, failure);
-    for (size_t at = 0; at < names.len && status == STATUS_OK; at += strlen((const char *)names.at + at) + 1) {
-        char path[6 + 256];
-        (void)snprintf(path, sizeof path, "dedup/%.255s", (const char *)names.at + at);
-        status = files->remove(files->self, path, failure);
-    }
-    buffer_fini(&names);
-    return status;
-}
-
 /* --- what the memory is used for --- */
 
 static uint64_t entries_of_chunks(const struct dedup *dedup, uint64_t chunks) {
@@ -48,14 +28,14 @@ static uint64_t entries_of_chunks(const struct dedup *dedup, uint64_t chunks) {
 }
 
 /* Of all runs, and a merge's. */
-static uint32_t chunks_partly_used(const struct dedup *dedup) {
+uint32_t dedup_chunks_partly_used(const struct dedup *dedup) {
     return RUN_PARTLY_USED * (dedup->runs_max + RUNS_BEING_MADE) + MERGE_CHUNKS + RUN_PARTLY_USED;
 }
 
 /* A replay merges at other moments than those at which the clicks were taken, so it may hold more that is forgotten. What is
  * kept back of the room that is told gives it a place: what was taken once fits again. */
 static uint32_t chunks_kept_back(const struct dedup *dedup) {
-    return chunks_partly_used(dedup) + dedup->pool.chunk_count / REPLAY_SHARE;
+    return dedup_chunks_partly_used(dedup) + dedup->pool.chunk_count / REPLAY_SHARE;
 }
 
 /* Buffers, and the fixed parts of everything. */
@@ -63,7 +43,8 @@ static uint64_t fixed_bytes(const struct dedup *dedup) {
     uint64_t capacity = table_leaf_capacity(dedup->table);
     return sizeof *dedup + RUN_BLOCK_BYTES + (uint64_t)BUFFERS * dedup->buffer_blocks * RUN_BLOCK_BYTES +
            capacity * sizeof *dedup->sorted + (capacity / 4 + 2) * sizeof *dedup->sort_starts +
-           (dedup->runs_max + RUNS_BEING_MADE) * run_fixed_bytes(0) + GONE_MAX * sizeof *dedup->gone;
+           (dedup->runs_max + RUNS_BEING_MADE) * run_fixed_bytes(0) + OLD_MAX * sizeof *dedup->old + sizeof *dedup->kept +
+           DEDUP_STATE_BYTES_MAX;
 }
 
 /* Two tables, the fixed parts, and the rest is the pool's. False when the rest is not worth it: then twice what a table
@@ -79,7 +60,7 @@ static bool plan_runs(struct dedup *dedup, const struct dedup_options *options) 
     while (bits < CHUNK_BITS_MAX && left >> bits > CHUNKS_WANTED) bits++;
     uint64_t chunks = left / ((UINT64_C(1) << bits) + CHUNK_EXTRA_BYTES);
     dedup->pool.chunk_bits = bits;
-    uint32_t kept = chunks_partly_used(dedup) + (uint32_t)(chunks / REPLAY_SHARE);
+    uint32_t kept = dedup_chunks_partly_used(dedup) + (uint32_t)(chunks / REPLAY_SHARE);
     uint64_t table_slots = dedup->table_bytes / sizeof(struct leaf_slot);
     if (chunks <= kept || entries_of_chunks(dedup, chunks - kept) < 2 * table_slots) return false;
     CHECK(chunks <= UINT32_MAX);
@@ -99,7 +80,13 @@ static void prepare_runs(struct dedup *dedup, const struct dedup_options *option
     uint32_t capacity = table_leaf_capacity(dedup->table);
     dedup->block = memory_allocate(RUN_BLOCK_BYTES);
     dedup->buffers = memory_allocate((size_t)BUFFERS * dedup->buffer_blocks * RUN_BLOCK_BYTES);
-    dedup->gone = memory_allocate(GONE_MAX * sizeof *dedup->gone);
+    dedup->old = memory_allocate(OLD_MAX * sizeof *dedup->old);
+    if (options->position != NULL) {
+        dedup->kept = memory_allocate_zeroed(1, sizeof *dedup->kept);
+        dedup->kept->position = options->position;
+        dedup->kept->go_on_from = options->go_on_from;
+        dedup->kept->owner = options->owner;
+    }
     dedup->sorted = memory_allocate(capacity * sizeof *dedup->sorted);
     dedup->sort_starts = memory_allocate((capacity / 4 + 2) * sizeof *dedup->sort_starts);
 }
@@ -109,7 +96,7 @@ struct dedup *dedup_create(const struct dedup_options *options) {
            (unsigned long long)options->memory_bytes);
     struct dedup *dedup = memory_allocate_zeroed(1, sizeof *dedup);
     dedup->memory_bytes = options->memory_bytes;
-    dedup->d_max = EVENT_TIME_NONE;
+    dedup->d_max = dedup->line = dedup->frozen_d = EVENT_TIME_NONE;
     dedup->table_bytes = options->table_bytes > 0 ? options->table_bytes : options->memory_bytes / TABLE_SHARE;
     if (options->files != NULL && dedup->table_bytes >= TABLE_BYTES_MIN) {
         dedup->table = table_create(dedup->table_bytes);
@@ -124,11 +111,11 @@ struct dedup *dedup_create(const struct dedup_options *options) {
     return dedup;
 }
 
-/* What fails here is left for dedup_clear_directory. */
+/* What fails here is left for dedup_clear. What is kept, and whatever else a crash would leave, is the next start's. */
 static void remove_file(struct dedup *dedup, struct run_file file) {
     struct failure unused = {0};
     run_file_close(&file);
-    (void)dedup->files.remove(dedup->files.self, file.name.path, &unused);
+    if (dedup->kept == NULL) (void)dedup->files.remove(dedup->files.self, file.name.path, &unused);
 }
 
 static void remove_run(struct dedup *dedup, struct run *run) {
@@ -139,7 +126,7 @@ static void remove_runs(struct dedup *dedup) {
     if (dedup->spill.writer.run != NULL) remove_run(dedup, dedup->spill.writer.run);
     if (dedup->merge.writer.run != NULL) remove_run(dedup, dedup->merge.writer.run);
     for (uint32_t i = 0; i < dedup->run_count; i++) remove_run(dedup, dedup->runs[i]);
-    for (uint32_t i = 0; i < dedup->gone_count; i++) remove_file(dedup, dedup->gone[i]);
+    for (uint32_t i = 0; i < dedup->old_count; i++) remove_file(dedup, dedup->old[i]);
     pool_fini(&dedup->pool);
 }
 
@@ -151,7 +138,9 @@ void dedup_destroy(struct dedup *dedup) {
     table_destroy(dedup->spare);
     free(dedup->block);
     free(dedup->buffers);
-    free(dedup->gone);
+    free(dedup->old);
+    if (dedup->kept != NULL) buffer_fini(&dedup->kept->scratch);
+    free(dedup->kept);
     free(dedup->sorted);
     free(dedup->sort_starts);
     free(dedup);
@@ -172,7 +161,8 @@ static enum status ask_run(struct dedup *dedup, const struct run *run, const str
                            struct event_time d, struct dedup_entry *out, struct failure *failure) {
     if (!run_answers_for(run, key->high) || !run_may_hold(run, key)) return STATUS_NOT_FOUND;
     dedup->reads++;
-    return run_find(run, identity, d, dedup->block, out, failure);
+    enum status status = run_find(run, identity, d, dedup->block, out, failure);
+    return status == STATUS_OK || status == STATUS_NOT_FOUND ? status : dedup_distrust(dedup, status);
 }
 
 /* The newest first: copies mostly come soon. */
@@ -211,6 +201,7 @@ enum status dedup_insert(struct dedup *dedup, const struct dedup_entry *entry, s
         if (status != STATUS_OK && status != STATUS_FULL) return status;
     }
     table_insert(dedup->table, entry, d);
+    dedup->inserted++;
     if (dedup->frozen != NULL || dedup->merge.active) dedup->owed += WORK_AN_INSERT;
     return STATUS_OK;
 }
@@ -235,15 +226,13 @@ uint64_t dedup_room(const struct dedup *dedup) {
 }
 
 bool dedup_fits(const struct dedup *dedup, uint64_t count) {
-    return room(dedup, chunks_partly_used(dedup)) >= count;
+    return room(dedup, dedup_chunks_partly_used(dedup)) >= count;
 }
 
 bool dedup_purge_some(struct dedup *dedup, struct event_time d) {
     CHECK(d.ms >= dedup->d_max.ms);
     dedup->d_max = d;
-    bool done = table_purge_some(dedup->table, d);
-    if (dedup->frozen != NULL && !dedup->spill.active) done = table_purge_some(dedup->frozen, d) && done;
-    return done;
+    return table_purge_some(dedup->table, d);
 }
 
 static void add_table(const struct table *table, struct dedup_usage *usage) {
@@ -271,8 +260,10 @@ struct dedup_usage dedup_usage(const struct dedup *dedup) {
         usage.file_bytes += run_file_bytes(&dedup->runs[i]->file);
     }
     if (dedup->merge.active) usage.file_bytes += run_file_bytes(&dedup->merge.writer.run->file);
-    for (uint32_t i = 0; i < dedup->gone_count; i++) usage.file_bytes += run_file_bytes(&dedup->gone[i]);
+    for (uint32_t i = 0; i < dedup->old_count; i++) usage.file_bytes += run_file_bytes(&dedup->old[i]);
     usage.runs = dedup->run_count;
+    usage.written = dedup->runs_written;
+    usage.merged = dedup->runs_merged;
     usage.entries_max = entries_of_chunks(dedup, dedup->pool.chunk_count - chunks_kept_back(dedup));
     usage.bytes += pool_touched_bytes(&dedup->pool);
     CHECK(usage.bytes <= usage.bytes_max); /* I10 */

@@ -1,7 +1,4 @@
 /* The work behind: the frozen table is written, runs are merged, runs of forgotten entries go. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/check.h"
 #include "dedup/dedup_internal.h"
 
@@ -13,9 +10,7 @@ enum { BUFFER_SPILL, BUFFER_MERGE, BUFFER_CURSORS };
 static enum status begin_run(struct dedup *dedup, struct run_writer *writer, unsigned which, uint64_t count_max, bool whole,
                              struct failure *failure) {
     dedup->name.number++;
-    int len = snprintf(dedup->name.path, sizeof dedup->name.path, "dedup/%s-%012" PRIu64 ".run", dedup->file_name,
-                       dedup->name.number);
-    CHECK(len > 0 && (size_t)len < sizeof dedup->name.path);
+    dedup_run_path(dedup->file_name, dedup->name.number, dedup->name.path);
     return run_writer_begin(writer, &dedup->files, &dedup->name, count_max, whole, &dedup->pool, buffer(dedup, which),
                             dedup->buffer_blocks, failure);
 }
@@ -26,24 +21,40 @@ static void paid(struct dedup *dedup, uint64_t entries) {
 
 /* --- files go --- */
 
+static bool any_old_may_go(const struct dedup *dedup, uint32_t *which) {
+    for (uint32_t i = dedup->old_count; i > 0; i--)
+        if (!dedup_is_listed(dedup, dedup->old[i - 1].name.number)) {
+            *which = i - 1;
+            return true;
+        }
+    return false;
+}
+
 /* Cut off at its end by a portion; removed when little is left. */
-static enum status gone_step(struct dedup *dedup, struct failure *failure) {
-    struct run_file *file = &dedup->gone[dedup->gone_count - 1];
+static enum status remove_some(struct dedup *dedup, uint32_t which, struct failure *failure) {
+    struct run_file *file = &dedup->old[which];
     paid(dedup, STEP_ENTRIES);
-    if (file->block_count > GONE_BLOCKS) {
-        file->block_count -= GONE_BLOCKS;
+    uint64_t blocks = file->block_count + file->tail_blocks;
+    if (file->writable && blocks > REMOVED_BLOCKS) {
+        file->block_count = blocks - REMOVED_BLOCKS;
+        file->tail_blocks = 0;
         return file->files->truncate(file->file, run_file_bytes(file), failure);
     }
     run_file_close(file);
-    dedup->gone_count--;
-    return dedup->files.remove(dedup->files.self, file->name.path, failure);
+    struct run_name name = file->name;
+    *file = dedup->old[--dedup->old_count];
+    return dedup->files.remove(dedup->files.self, name.path, failure);
 }
 
 static enum status let_go(struct dedup *dedup, struct run *run, struct failure *failure) {
     enum status status = STATUS_OK;
-    while (dedup->gone_count == GONE_MAX && status == STATUS_OK) status = gone_step(dedup, failure);
+    while (dedup->old_count == OLD_MAX && status == STATUS_OK) {
+        uint32_t which;
+        CHECK(any_old_may_go(dedup, &which)); /* two manifests list fewer */
+        status = remove_some(dedup, which, failure);
+    }
     if (status == STATUS_OK)
-        dedup->gone[dedup->gone_count++] = run_take_file(run, &dedup->pool);
+        dedup->old[dedup->old_count++] = run_take_file(run, &dedup->pool);
     else
         run_destroy(run, &dedup->pool);
     return status;
@@ -52,7 +63,7 @@ static enum status let_go(struct dedup *dedup, struct run *run, struct failure *
 /* --- the frozen table into a run --- */
 
 static bool spill_can_begin(const struct dedup *dedup) {
-    if (dedup->frozen == NULL || dedup->spill.active || dedup->run_count == dedup->runs_max) return false;
+    if (dedup->frozen == NULL || dedup->spill.active || dedup->run_count >= dedup->runs_max) return false;
     uint64_t entries = table_entries(dedup->frozen);
     uint32_t bits = dedup->pool.chunk_bits;
     uint64_t needed = (uint64_t)run_filter_chunks(entries, bits) + run_index_chunks(entries, bits);
@@ -70,7 +81,7 @@ static void sort_next_leaf(struct dedup *dedup) {
     uint64_t last;
     const struct leaf *leaf = table_leaf(dedup->frozen, table_leaf_at(dedup->frozen, spill->next_high, &last));
     spill->sorted_count =
-        leaf_sorted(leaf, table_leaf_capacity(dedup->frozen), dedup->d_max, dedup->sorted, dedup->sort_starts);
+        leaf_sorted(leaf, table_leaf_capacity(dedup->frozen), dedup->frozen_d, dedup->sorted, dedup->sort_starts);
     spill->sorted_at = 0;
     spill->all_sorted = last == UINT64_MAX;
     if (!spill->all_sorted) spill->next_high = last + 1;
@@ -94,19 +105,27 @@ static void unfreeze(struct dedup *dedup) {
     table_reset(dedup->frozen);
     dedup->spare = dedup->frozen;
     dedup->frozen = NULL;
+    dedup_note_whole(dedup);
 }
 
 static enum status spill_end(struct dedup *dedup, struct failure *failure) {
     struct run *run = NULL;
     enum status status = run_writer_finish(&dedup->spill.writer, &run, failure);
     if (status != STATUS_OK) return status;
-    clear_leaves_below(dedup, UINT64_MAX, true);
-    unfreeze(dedup);
+    if (table_entries(dedup->frozen) > 0) clear_leaves_below(dedup, UINT64_MAX, true);
+    paid(dedup, STEP_ENTRIES);
+    if (run == NULL) return STATUS_OK; /* the next portion */
     dedup->spill.active = false;
-    if (run->file.count == 0) return let_go(dedup, run, failure); /* all were forgotten meanwhile */
-    CHECK(dedup->run_count < dedup->runs_max);
-    dedup->runs[dedup->run_count++] = run;
-    return STATUS_OK;
+    dedup->runs_written++;
+    enum status let = STATUS_OK;
+    if (run->file.count == 0) {
+        let = let_go(dedup, run, failure); /* all were forgotten meanwhile */
+    } else {
+        CHECK(dedup->run_count < dedup->runs_max);
+        dedup->runs[dedup->run_count++] = run;
+    }
+    unfreeze(dedup);
+    return let;
 }
 
 static enum status spill_step(struct dedup *dedup, struct failure *failure) {
@@ -134,6 +153,7 @@ enum status dedup_freeze(struct dedup *dedup, struct failure *failure) {
         if (status != STATUS_OK) return status;
         if (!did) return STATUS_FULL;
     }
+    dedup_note_frozen(dedup);
     struct table *fresh = dedup->spare != NULL ? dedup->spare : table_create(dedup->table_bytes);
     dedup->frozen = dedup->table;
     dedup->frozen_from = 0;
@@ -176,6 +196,7 @@ static enum status merge_begin(struct dedup *dedup, struct failure *failure) {
         merge->writer.replaced[i] = inputs[i];
         status = run_cursor_begin(&merge->cursors[i], &inputs[i]->file, buffer(dedup, BUFFER_CURSORS + i),
                                   dedup->buffer_blocks, failure);
+        if (status != STATUS_OK) (void)dedup_distrust(dedup, status);
     }
     return status;
 }
@@ -186,7 +207,10 @@ static enum status merge_end(struct dedup *dedup, struct failure *failure) {
     struct run *run = NULL, **inputs = &dedup->runs[merge->at];
     enum status status = run_writer_finish(&merge->writer, &run, failure);
     if (status != STATUS_OK) return status;
+    paid(dedup, STEP_ENTRIES);
+    if (run == NULL) return STATUS_OK; /* the next portion */
     merge->active = false;
+    dedup->runs_merged++;
     struct run *old[2] = {inputs[0], inputs[1]};
     uint32_t kept = run->file.count > 0;
     if (kept > 0) inputs[0] = run;
@@ -208,12 +232,12 @@ static enum status merge_step(struct dedup *dedup, struct failure *failure) {
         bool takes_older =
             newer->at_end || (!older->at_end && identity_compare(older->entry.identity, newer->entry.identity) <= 0);
         struct run_cursor *cursor = takes_older ? older : newer;
-        if (cursor->entry.bound.ms > dedup->d_max.ms) {
+        if (cursor->entry.bound.ms > dedup->line.ms) {
             enum status status = run_writer_add(&merge->writer, &cursor->entry, failure);
             if (status != STATUS_OK) return status;
         }
         enum status status = run_cursor_next(cursor, failure);
-        if (status != STATUS_OK) return status;
+        if (status != STATUS_OK) return dedup_distrust(dedup, status);
     }
     paid(dedup, STEP_ENTRIES);
     return STATUS_OK;
@@ -228,7 +252,7 @@ static bool is_merging(const struct dedup *dedup, uint32_t i) {
 static enum status drop_forgotten_run(struct dedup *dedup, bool *did, struct failure *failure) {
     for (uint32_t i = 0; i < dedup->run_count; i++) {
         struct run *run = dedup->runs[i];
-        if (run->file.bound_max.ms > dedup->d_max.ms || is_merging(dedup, i)) continue;
+        if (run->file.bound_max.ms > dedup->line.ms || is_merging(dedup, i)) continue;
         for (uint32_t k = i; k + 1 < dedup->run_count; k++) dedup->runs[k] = dedup->runs[k + 1];
         dedup->run_count--;
         if (dedup->merge.active && i < dedup->merge.at) dedup->merge.at--;
@@ -236,6 +260,15 @@ static enum status drop_forgotten_run(struct dedup *dedup, bool *did, struct fai
         return let_go(dedup, run, failure);
     }
     return STATUS_OK;
+}
+
+/* Though the table is not full: a run is forgotten as a whole, but not by the line; or so much has come that, were it not
+ * forgotten again, the table would have been full, and a start would have to go a long way. */
+static bool line_should_move(const struct dedup *dedup) {
+    if (dedup->frozen != NULL) return false;
+    for (uint32_t i = 0; i < dedup->run_count; i++)
+        if (dedup->runs[i]->file.bound_max.ms <= dedup->d_max.ms && !is_merging(dedup, i)) return true;
+    return dedup->kept != NULL && dedup->inserted >= dedup->table_bytes / sizeof(struct leaf_slot);
 }
 
 enum status dedup_step(struct dedup *dedup, struct event_time d, bool *did, struct failure *failure) {
@@ -246,13 +279,15 @@ enum status dedup_step(struct dedup *dedup, struct event_time d, bool *did, stru
     enum status status = drop_forgotten_run(dedup, did, failure);
     if (status != STATUS_OK || *did) return status;
     *did = true;
-    if (dedup->gone_count > 0) return gone_step(dedup, failure);
+    uint32_t old;
+    if (any_old_may_go(dedup, &old)) return remove_some(dedup, old, failure);
     if (dedup->spill.active) return spill_step(dedup, failure);
     if (dedup->frozen != NULL && table_entries(dedup->frozen) == 0) {
         unfreeze(dedup);
         return STATUS_OK;
     }
     if (spill_can_begin(dedup)) return spill_begin(dedup, failure);
+    if (line_should_move(dedup)) return dedup_freeze(dedup, failure);
     if (dedup->merge.active) return merge_step(dedup, failure);
     if (merge_can_begin(dedup)) return merge_begin(dedup, failure);
     *did = false;
@@ -261,7 +296,8 @@ enum status dedup_step(struct dedup *dedup, struct event_time d, bool *did, stru
 }
 
 bool dedup_is_behind(const struct dedup *dedup) {
+    uint32_t old;
     return dedup->spills && dedup->owed >= STEP_ENTRIES &&
-           (dedup->gone_count > 0 || dedup->spill.active || dedup->merge.active || spill_can_begin(dedup) ||
+           (any_old_may_go(dedup, &old) || dedup->spill.active || dedup->merge.active || spill_can_begin(dedup) ||
             merge_can_begin(dedup));
 }

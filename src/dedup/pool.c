@@ -64,3 +64,35 @@ void chunks_fini(struct chunks *chunks, struct pool *pool) {
     free(chunks->at);
     *chunks = (struct chunks){0};
 }
+
+/* So much from `at` on lies in one chunk. */
+static size_t in_one_chunk(uint32_t chunk_bits, uint64_t at, size_t len) {
+    uint64_t left = (UINT64_C(1) << chunk_bits) - (at & ((UINT64_C(1) << chunk_bits) - 1));
+    return left < len ? (size_t)left : len;
+}
+
+static uint8_t *byte_at(const struct chunks *chunks, uint32_t chunk_bits, uint64_t at) {
+    uint64_t chunk = at >> chunk_bits;
+    CHECK(chunk >= chunks->given_back && chunk < chunks->taken);
+    return chunks->at[chunk] + (at & ((UINT64_C(1) << chunk_bits) - 1));
+}
+
+void chunks_read(const struct chunks *chunks, uint32_t chunk_bits, uint64_t at, uint8_t *out, size_t len) {
+    while (len > 0) {
+        size_t part = in_one_chunk(chunk_bits, at, len);
+        memcpy(out, byte_at(chunks, chunk_bits, at), part);
+        at += part;
+        out += part;
+        len -= part;
+    }
+}
+
+void chunks_write(struct chunks *chunks, uint32_t chunk_bits, uint64_t at, const uint8_t *bytes, size_t len) {
+    while (len > 0) {
+        size_t part = in_one_chunk(chunk_bits, at, len);
+        memcpy(byte_at(chunks, chunk_bits, at), bytes, part);
+        at += part;
+        bytes += part;
+        len -= part;
+    }
+}

@@ -31,3 +31,6 @@ void chunks_init(struct chunks *chunks, uint32_t count);
 void chunks_take_up_to(struct chunks *chunks, struct pool *pool, uint32_t taken);
 void chunks_give_back_below(struct chunks *chunks, struct pool *pool, uint32_t below);
 void chunks_fini(struct chunks *chunks, struct pool *pool);
+/* Between chunks that are in use and bytes in a row: `at` counts from the array's beginning. */
+void chunks_read(const struct chunks *chunks, uint32_t chunk_bits, uint64_t at, uint8_t *out, size_t len);
+void chunks_write(struct chunks *chunks, uint32_t chunk_bits, uint64_t at, const uint8_t *bytes, size_t len);

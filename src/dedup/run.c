@@ -7,14 +7,19 @@
 enum { PROBES = 7, PROBE_BITS = 9, LINE_BITS = 512, INDEX_KEY_BYTES = 8, SEARCH_SPAN = 64 };
 _Static_assert(PROBES *PROBE_BITS <= 64 && 1 << PROBE_BITS == LINE_BITS, "one word places all bits of an identity");
 
-uint32_t run_filter_chunks(uint64_t entries, uint32_t chunk_bits) {
-    uint64_t bytes = (entries / RUN_ENTRIES_PER_LINE + 1) * CACHE_LINE_BYTES;
+_Static_assert((int)RUN_LINE_BYTES == (int)CACHE_LINE_BYTES && (int)RUN_KEY_BYTES == (int)INDEX_KEY_BYTES,
+               "what is in memory is what is in the file");
+
+static uint32_t chunks_of(uint64_t bytes, uint32_t chunk_bits) {
     return (uint32_t)((bytes + (UINT64_C(1) << chunk_bits) - 1) >> chunk_bits);
 }
 
+uint32_t run_filter_chunks(uint64_t entries, uint32_t chunk_bits) {
+    return chunks_of((entries / RUN_ENTRIES_PER_LINE + 1) * CACHE_LINE_BYTES, chunk_bits);
+}
+
 uint32_t run_index_chunks(uint64_t entries, uint32_t chunk_bits) {
-    uint64_t bytes = (entries / RUN_BLOCK_ENTRIES + 1) * INDEX_KEY_BYTES;
-    return (uint32_t)((bytes + (UINT64_C(1) << chunk_bits) - 1) >> chunk_bits);
+    return chunks_of((entries / RUN_BLOCK_ENTRIES + 1) * INDEX_KEY_BYTES, chunk_bits);
 }
 
 uint64_t run_fixed_bytes(uint64_t chunks) {
@@ -105,6 +110,60 @@ void run_give_back_below(struct run *run, struct pool *pool, uint64_t high) {
     uint64_t line = run_filter_line(run, high), block = first_block_of(run, high);
     chunks_give_back_below(&run->filter, pool, (uint32_t)(line * CACHE_LINE_BYTES >> run->chunk_bits));
     chunks_give_back_below(&run->index, pool, (uint32_t)(block * INDEX_KEY_BYTES >> run->chunk_bits));
+}
+
+/* --- from a file --- */
+
+static enum status load_tail(struct run *run, uint8_t *blocks, uint32_t capacity, struct failure *failure) {
+    const struct run_file *file = &run->file;
+    uint64_t index_blocks = run_file_index_blocks(file);
+    for (uint64_t first = 0; first < file->tail_blocks;) {
+        uint64_t left = file->tail_blocks - first;
+        uint32_t count = left < capacity ? (uint32_t)left : capacity;
+        enum status status = run_file_read_tail(file, first, count, blocks, failure);
+        if (status != STATUS_OK) return status;
+        for (uint32_t i = 0; i < count; i++, first++) {
+            const uint8_t *block = blocks + (size_t)i * RUN_BLOCK_BYTES;
+            bool of_index = first < index_blocks;
+            size_t bytes = (size_t)run_block_count(block) * (of_index ? RUN_KEY_BYTES : RUN_LINE_BYTES);
+            uint64_t at = (of_index ? first : first - index_blocks) * RUN_BLOCK_TAIL_BYTES;
+            chunks_write(of_index ? &run->index : &run->filter, run->chunk_bits, at, block, bytes);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status load_opened(struct run *run, struct pool *pool, uint8_t *blocks, uint32_t capacity,
+                               struct failure *failure) {
+    enum status status = run_file_check(&run->file, &run->footer_crc, failure);
+    if (status != STATUS_OK) return status;
+    run->filter_lines = run->file.filter_lines;
+    uint32_t filter = chunks_of(run->filter_lines * CACHE_LINE_BYTES, run->chunk_bits);
+    uint32_t index = run_index_chunks(run->file.count, run->chunk_bits);
+    if ((uint64_t)filter + index > pool_free(pool))
+        return failure_set(failure, STATUS_FULL, "%s: its filter does not fit into the memory for identities",
+                           run->file.name.path);
+    chunks_init(&run->filter, filter);
+    chunks_init(&run->index, index);
+    chunks_take_up_to(&run->filter, pool, filter);
+    chunks_take_up_to(&run->index, pool, index);
+    return load_tail(run, blocks, capacity, failure);
+}
+
+enum status run_load(const struct files *files, const struct run_name *name, struct pool *pool, uint8_t *blocks,
+                     uint32_t capacity, struct run **out, struct failure *failure) {
+    CHECK(capacity >= 1);
+    struct run *run = memory_allocate_zeroed(1, sizeof *run);
+    run->file = (struct run_file){.files = files, .name = *name};
+    run->chunk_bits = pool->chunk_bits;
+    run->last = UINT64_MAX;
+    enum status status = files->open(files->self, name->path, FILE_READ, &run->file.file, failure);
+    if (status == STATUS_OK) status = load_opened(run, pool, blocks, capacity, failure);
+    if (status == STATUS_OK)
+        *out = run;
+    else
+        run_destroy(run, pool);
+    return status;
 }
 
 void run_destroy(struct run *run, struct pool *pool) {

@@ -14,6 +14,7 @@ struct run {
     struct run_file file;
     struct chunks filter, index;
     uint64_t filter_lines;
+    uint32_t footer_crc; /* once whole: tells it from any other of its name */
     uint32_t chunk_bits;
     /* It answers for identities whose `high` lies from `from` to `last`, both included: all, unless it is being made, or is
      * being merged into another. */
@@ -67,6 +68,10 @@ enum status run_find(const struct run *run, struct identity identity, struct eve
                      struct dedup_entry *out, struct failure *failure) MUST_USE;
 /* From here on it answers only for `high` and beyond; the memory of what is before goes back. */
 void run_give_back_below(struct run *run, struct pool *pool, uint64_t high);
+/* Opens a whole run and takes filter and index from its file: a twentieth of it is read. `blocks`: the caller's, for
+ * `capacity` blocks. STATUS_FULL: the pool has too little for it. */
+enum status run_load(const struct files *files, const struct run_name *name, struct pool *pool, uint8_t *blocks,
+                     uint32_t capacity, struct run **out, struct failure *failure) MUST_USE;
 /* Closes and frees it; the file stays. */
 void run_destroy(struct run *run, struct pool *pool);
 /* Frees all but the file, which stays open and is the caller's to close. */

@@ -21,6 +21,7 @@ void run_file_end(const struct run_file *run, uint64_t magic, uint8_t *block) {
         put_u64(block + RUN_END_OFFSET_MIN_AT, run->offset_min);
         put_u64(block + RUN_END_OFFSET_MAX_AT, run->offset_max);
         put_u64(block + RUN_END_BOUND_MAX_AT, (uint64_t)run->bound_max.ms);
+        put_u64(block + RUN_END_FILTER_LINES_AT, run->filter_lines);
     }
     run_seal_block(block);
 }
@@ -51,7 +52,15 @@ static enum status read_end(const struct run_file *run, uint64_t at, uint64_t ma
     return STATUS_OK;
 }
 
-enum status run_file_check(struct run_file *run, struct failure *failure) {
+uint64_t run_file_index_blocks(const struct run_file *run) {
+    return run->block_count / RUN_BLOCK_KEYS + (run->block_count % RUN_BLOCK_KEYS != 0);
+}
+
+uint64_t run_file_filter_blocks(const struct run_file *run) {
+    return run->filter_lines / RUN_BLOCK_LINES + (run->filter_lines % RUN_BLOCK_LINES != 0);
+}
+
+enum status run_file_check(struct run_file *run, uint32_t *footer_crc, struct failure *failure) {
     uint8_t block[RUN_BLOCK_BYTES];
     uint64_t size;
     enum status status = run->files->size(run->file, &size, failure);
@@ -66,10 +75,15 @@ enum status run_file_check(struct run_file *run, struct failure *failure) {
     run->offset_min = get_u64(block + RUN_END_OFFSET_MIN_AT);
     run->offset_max = get_u64(block + RUN_END_OFFSET_MAX_AT);
     run->bound_max.ms = (int64_t)get_u64(block + RUN_END_BOUND_MAX_AT);
+    run->filter_lines = get_u64(block + RUN_END_FILTER_LINES_AT);
+    if (footer_crc != NULL) *footer_crc = get_u32(block + RUN_CRC_AT);
     uint64_t blocks = run->count / RUN_BLOCK_ENTRIES + (run->count % RUN_BLOCK_ENTRIES != 0);
-    if (run->block_count != blocks || run->block_count != size / RUN_BLOCK_BYTES - 2 ||
+    uint64_t in_file = size / RUN_BLOCK_BYTES - 2;
+    if (run->block_count != blocks || blocks > in_file || run->filter_lines == 0 || run->filter_lines > UINT32_MAX ||
+        run_file_index_blocks(run) + run_file_filter_blocks(run) != in_file - blocks ||
         (run->count > 0 && run->offset_min > run->offset_max))
         return run_file_damaged(run, size - RUN_BLOCK_BYTES, "figures that cannot be", failure);
+    run->tail_blocks = in_file - blocks;
     return STATUS_OK;
 }
 
@@ -79,20 +93,51 @@ void run_file_close(struct run_file *run) {
 }
 
 uint64_t run_file_bytes(const struct run_file *run) {
-    return run->file == NULL ? 0 : (run->block_count + 2) * RUN_BLOCK_BYTES;
+    return run->file == NULL ? 0 : (run->block_count + run->tail_blocks + 2) * RUN_BLOCK_BYTES;
 }
 
-/* All blocks but the last are full, so that block and count follow from each other. */
-static bool block_is_in_place(const struct run_file *run, uint64_t index, const uint8_t *block) {
-    uint32_t count = run_block_count(block);
+void run_file_seal(const struct run_file *run, uint8_t *block, enum run_block_kind kind, uint64_t index, uint32_t count) {
+    static const uint32_t bytes_each[] = {RUN_ENTRY_BYTES, RUN_KEY_BYTES, RUN_LINE_BYTES};
+    uint32_t used = count * bytes_each[kind];
+    CHECK(used <= RUN_BLOCK_COUNT_AT);
+    memset(block + used, 0, RUN_BLOCK_BYTES - used);
+    put_u32(block + RUN_BLOCK_COUNT_AT, count);
+    put_u32(block + RUN_BLOCK_PARTITION_AT, run->name.partition);
+    put_u64(block + RUN_BLOCK_NUMBER_AT, run->name.number);
+    put_u64(block + RUN_BLOCK_INDEX_AT, index);
+    put_u32(block + RUN_BLOCK_KIND_AT, kind);
+    run_seal_block(block);
+}
+
+/* How many things the block holds: all blocks of a section but its last are full, so count and place follow from each
+ * other. */
+static uint32_t expected_count(uint64_t things, uint64_t block, uint32_t of_block) {
+    uint64_t left = things - block * of_block;
+    return left < of_block ? (uint32_t)left : of_block;
+}
+
+static bool is_in_place(const struct run_file *run, uint64_t index, const uint8_t *block) {
+    enum run_block_kind kind = RUN_BLOCK_OF_ENTRIES;
+    uint32_t count;
+    if (index < run->block_count) {
+        /* While it is being written, its last block is not known, and it may not be full. */
+        count = run_block_count(block);
+        if (count < 1 || count > RUN_BLOCK_ENTRIES || (index + 1 < run->block_count && count != RUN_BLOCK_ENTRIES))
+            return false;
+    } else if (index - run->block_count < run_file_index_blocks(run)) {
+        kind = RUN_BLOCK_OF_INDEX;
+        count = expected_count(run->block_count, index - run->block_count, RUN_BLOCK_KEYS);
+    } else {
+        kind = RUN_BLOCK_OF_FILTER;
+        count = expected_count(run->filter_lines, index - run->block_count - run_file_index_blocks(run), RUN_BLOCK_LINES);
+    }
     return get_u32(block + RUN_BLOCK_PARTITION_AT) == run->name.partition &&
            get_u64(block + RUN_BLOCK_NUMBER_AT) == run->name.number && get_u64(block + RUN_BLOCK_INDEX_AT) == index &&
-           count >= 1 && count <= RUN_BLOCK_ENTRIES && (index + 1 == run->block_count || count == RUN_BLOCK_ENTRIES);
+           get_u32(block + RUN_BLOCK_KIND_AT) == kind && run_block_count(block) == count;
 }
 
-enum status run_file_read(const struct run_file *run, uint64_t first, uint32_t count, uint8_t *blocks,
-                          struct failure *failure) {
-    CHECK(count >= 1 && first + count <= run->block_count);
+static enum status read_in_place(const struct run_file *run, uint64_t first, uint32_t count, uint8_t *blocks,
+                                 struct failure *failure) {
     uint64_t at = (first + 1) * RUN_BLOCK_BYTES;
     enum status status = read_blocks(run, at, blocks, (uint64_t)count * RUN_BLOCK_BYTES, failure);
     if (status != STATUS_OK) return status;
@@ -100,9 +145,21 @@ enum status run_file_read(const struct run_file *run, uint64_t first, uint32_t c
         const uint8_t *block = blocks + (size_t)i * RUN_BLOCK_BYTES;
         uint64_t place = at + (uint64_t)i * RUN_BLOCK_BYTES;
         if (!run_block_is_whole(block)) return run_file_damaged(run, place, "damage", failure);
-        if (!block_is_in_place(run, first + i, block)) return run_file_damaged(run, place, "another block", failure);
+        if (!is_in_place(run, first + i, block)) return run_file_damaged(run, place, "another block", failure);
     }
     return STATUS_OK;
+}
+
+enum status run_file_read(const struct run_file *run, uint64_t first, uint32_t count, uint8_t *blocks,
+                          struct failure *failure) {
+    CHECK(count >= 1 && first + count <= run->block_count);
+    return read_in_place(run, first, count, blocks, failure);
+}
+
+enum status run_file_read_tail(const struct run_file *run, uint64_t first, uint32_t count, uint8_t *blocks,
+                               struct failure *failure) {
+    CHECK(count >= 1 && first + count <= run->tail_blocks);
+    return read_in_place(run, run->block_count + first, count, blocks, failure);
 }
 
 /* --- the cursor --- */

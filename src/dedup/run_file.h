@@ -20,21 +20,32 @@ struct run_name {
 struct run_file {
     const struct files *files; /* outlives it */
     struct file *file;
+    bool writable; /* made by this process */
     struct run_name name;
-    uint64_t count, block_count;
+    uint64_t count, block_count; /* entries; blocks of entries */
+    uint64_t filter_lines;
+    uint64_t tail_blocks;            /* of index and filter that are in the file: all, once it is whole */
     uint64_t offset_min, offset_max; /* of its entries */
     struct event_time bound_max;
 };
 
 /* Of an open file: checks size, header and footer, and that it is the run that its name says. Fills in what the footer
- * tells. */
-enum status run_file_check(struct run_file *run, struct failure *failure) MUST_USE;
+ * tells; `*footer_crc` (may be NULL) tells two runs of one name apart. */
+enum status run_file_check(struct run_file *run, uint32_t *footer_crc, struct failure *failure) MUST_USE;
 void run_file_close(struct run_file *run);
 /* Makes the header or footer. */
 void run_file_end(const struct run_file *run, uint64_t magic, uint8_t *block);
-/* Reads and checks `count` blocks from block `first` on. */
+/* Reads and checks `count` blocks of entries from block `first` on. */
 enum status run_file_read(const struct run_file *run, uint64_t first, uint32_t count, uint8_t *blocks,
                           struct failure *failure) MUST_USE;
+/* The same of index and filter, block 0 being the index's first. */
+enum status run_file_read_tail(const struct run_file *run, uint64_t first, uint32_t count, uint8_t *blocks,
+                               struct failure *failure) MUST_USE;
+/* Of a whole run. */
+uint64_t run_file_index_blocks(const struct run_file *run);
+uint64_t run_file_filter_blocks(const struct run_file *run);
+/* What stands behind a block's content; clears what the content leaves free. `index`: from the first block of entries on. */
+void run_file_seal(const struct run_file *run, uint8_t *block, enum run_block_kind kind, uint64_t index, uint32_t count);
 static inline uint32_t run_block_count(const uint8_t *block) {
     return get_u32(block + RUN_BLOCK_COUNT_AT);
 }

@@ -9,6 +9,8 @@ enum {
     RUN_FORMAT_VERSION = 1,
     RUN_BLOCK_BYTES = 4096,
     RUN_ENTRY_BYTES = 32,
+    RUN_KEY_BYTES = 8,
+    RUN_LINE_BYTES = 64,
     RUN_BLOCK_ENTRIES = 127,
     RUN_CRC_AT = RUN_BLOCK_BYTES - 4, /* of each block: CRC-32C of all before it */
     /* The ends: the first and the last block of the file. */
@@ -22,12 +24,22 @@ enum {
     RUN_END_OFFSET_MIN_AT = 56,
     RUN_END_OFFSET_MAX_AT = 64,
     RUN_END_BOUND_MAX_AT = 72,
-    /* The blocks between them, behind the entries. */
+    RUN_END_FILTER_LINES_AT = 80,
+    /* The blocks between them: entries first, then the index, then the filter. Behind what each holds: */
     RUN_BLOCK_COUNT_AT = RUN_BLOCK_ENTRIES * RUN_ENTRY_BYTES,
     RUN_BLOCK_PARTITION_AT = RUN_BLOCK_COUNT_AT + 4,
     RUN_BLOCK_NUMBER_AT = RUN_BLOCK_COUNT_AT + 8,
     RUN_BLOCK_INDEX_AT = RUN_BLOCK_COUNT_AT + 16,
+    RUN_BLOCK_KIND_AT = RUN_BLOCK_COUNT_AT + 24,
+    RUN_BLOCK_KEYS = 504,        /* of 8 bytes, in a block of the index */
+    RUN_BLOCK_LINES = 63,        /* of 64 bytes, in a block of the filter */
+    RUN_BLOCK_TAIL_BYTES = 4032, /* that either fills */
 };
+_Static_assert(RUN_BLOCK_KIND_AT + 4 == RUN_CRC_AT, "a block is full");
+_Static_assert(RUN_BLOCK_KEYS *RUN_KEY_BYTES == RUN_BLOCK_TAIL_BYTES &&
+                   RUN_BLOCK_LINES * RUN_LINE_BYTES == RUN_BLOCK_TAIL_BYTES,
+               "both sections fill their blocks alike");
+enum run_block_kind { RUN_BLOCK_OF_ENTRIES, RUN_BLOCK_OF_INDEX, RUN_BLOCK_OF_FILTER };
 #define RUN_HEADER_MAGIC UINT64_C(0x6E7572796C6C6174) /* "tallyrun" */
 #define RUN_FOOTER_MAGIC UINT64_C(0x646E65796C6C6174) /* "tallyend" */
 

@@ -15,7 +15,8 @@ enum status run_writer_begin(struct run_writer *writer, const struct files *file
     CHECK(capacity >= 1);
     struct run *run = memory_allocate_zeroed(1, sizeof *run);
     *writer = (struct run_writer){.run = run, .pool = pool, .blocks = blocks, .capacity = capacity};
-    run->file = (struct run_file){.files = files, .name = *name, .offset_min = UINT64_MAX, .bound_max = EVENT_TIME_NONE};
+    run->file = (struct run_file){
+        .files = files, .name = *name, .writable = true, .offset_min = UINT64_MAX, .bound_max = EVENT_TIME_NONE};
     run->chunk_bits = pool->chunk_bits;
     run->from = 1; /* nothing yet */
     run->filter_lines = count_max / RUN_ENTRIES_PER_LINE + 1;
@@ -34,16 +35,6 @@ enum status run_writer_begin(struct run_writer *writer, const struct files *file
 
 static uint32_t chunk_of(const struct run_writer *writer, uint64_t byte) {
     return (uint32_t)(byte >> writer->pool->chunk_bits);
-}
-
-static void seal(const struct run_writer *writer, uint8_t *block, uint64_t index, uint32_t entries) {
-    uint32_t used = entries * RUN_ENTRY_BYTES;
-    memset(block + used, 0, RUN_BLOCK_BYTES - used);
-    put_u32(block + RUN_BLOCK_COUNT_AT, entries);
-    put_u32(block + RUN_BLOCK_PARTITION_AT, writer->run->file.name.partition);
-    put_u64(block + RUN_BLOCK_NUMBER_AT, writer->run->file.name.number);
-    put_u64(block + RUN_BLOCK_INDEX_AT, index);
-    run_seal_block(block);
 }
 
 /* Filter and index of a block that is in the file. */
@@ -66,8 +57,8 @@ static enum status flush(struct run_writer *writer, uint32_t count, struct failu
     struct run *run = writer->run;
     uint64_t first = run->file.block_count, high = writer->previous.high;
     for (uint32_t i = 0; i < count; i++)
-        seal(writer, writer->blocks + (size_t)i * RUN_BLOCK_BYTES, first + i,
-             i < writer->held ? RUN_BLOCK_ENTRIES : writer->in_block);
+        run_file_seal(&run->file, writer->blocks + (size_t)i * RUN_BLOCK_BYTES, RUN_BLOCK_OF_ENTRIES, first + i,
+                      i < writer->held ? RUN_BLOCK_ENTRIES : writer->in_block);
     enum status status = run->file.files->write(run->file.file, (first + 1) * RUN_BLOCK_BYTES,
                                                 (struct bytes){writer->blocks, (size_t)count * RUN_BLOCK_BYTES}, failure);
     if (status != STATUS_OK) return status;
@@ -111,24 +102,77 @@ enum status run_writer_add(struct run_writer *writer, const struct dedup_entry *
     return STATUS_OK;
 }
 
-enum status run_writer_finish(struct run_writer *writer, struct run **out, struct failure *failure) {
+/* --- behind the entries --- */
+
+static void let_replaced_go(struct run_writer *writer) {
+    for (int i = 0; i < 2; i++) {
+        struct run *replaced = writer->replaced[i];
+        if (replaced == NULL) continue;
+        run_give_back_below(replaced, writer->pool, UINT64_MAX);
+        replaced->from = 1; /* nothing any more */
+        replaced->last = 0;
+        writer->replaced[i] = NULL;
+    }
+}
+
+static enum status end_entries(struct run_writer *writer, struct failure *failure) {
     struct run *run = writer->run;
     uint32_t count = writer->held + (writer->in_block > 0);
     enum status status = count == 0 ? STATUS_OK : flush(writer, count, failure);
-    if (status == STATUS_OK)
-        status = write_end(writer, (run->file.block_count + 1) * RUN_BLOCK_BYTES, RUN_FOOTER_MAGIC, failure);
     if (status != STATUS_OK) return status;
-    const struct run_file written = run->file;
-    status = run_file_check(&run->file, failure);
-    if (status != STATUS_OK) return status;
-    if (run->file.count != written.count || run->file.offset_max != written.offset_max ||
-        run->file.bound_max.ms != written.bound_max.ms)
-        return run_file_damaged(&run->file, 0, "not what was written", failure);
-    for (int i = 0; i < 2; i++)
-        if (writer->replaced[i] != NULL) run_give_back_below(writer->replaced[i], writer->pool, UINT64_MAX);
+    let_replaced_go(writer);
     chunks_take_up_to(&run->filter, writer->pool, run->filter.count); /* whoever looks may look beyond the last entry */
+    run->file.filter_lines = run->filter_lines;
     run->from = 0;
     run->last = UINT64_MAX;
+    writer->entries_done = true;
+    return STATUS_OK;
+}
+
+/* As many blocks as the buffer holds. */
+static enum status write_tail(struct run_writer *writer, uint64_t tail, struct failure *failure) {
+    struct run *run = writer->run;
+    struct run_file *file = &run->file;
+    uint64_t index_blocks = run_file_index_blocks(file), first = file->tail_blocks;
+    uint32_t count = 0;
+    for (; count < writer->capacity && first + count < tail; count++) {
+        bool of_index = first + count < index_blocks;
+        uint64_t at = of_index ? first + count : first + count - index_blocks;
+        uint64_t things = of_index ? file->block_count - at * RUN_BLOCK_KEYS : file->filter_lines - at * RUN_BLOCK_LINES;
+        uint32_t most = of_index ? RUN_BLOCK_KEYS : RUN_BLOCK_LINES, in_block = things < most ? (uint32_t)things : most;
+        uint8_t *block = writer->blocks + (size_t)count * RUN_BLOCK_BYTES;
+        chunks_read(of_index ? &run->index : &run->filter, run->chunk_bits, at * RUN_BLOCK_TAIL_BYTES, block,
+                    (size_t)in_block * (of_index ? RUN_KEY_BYTES : RUN_LINE_BYTES));
+        run_file_seal(file, block, of_index ? RUN_BLOCK_OF_INDEX : RUN_BLOCK_OF_FILTER, file->block_count + first + count,
+                      in_block);
+    }
+    enum status status = file->files->write(file->file, (file->block_count + first + 1) * RUN_BLOCK_BYTES,
+                                            (struct bytes){writer->blocks, (size_t)count * RUN_BLOCK_BYTES}, failure);
+    if (status == STATUS_OK) file->tail_blocks += count;
+    return status;
+}
+
+static enum status write_footer(struct run_writer *writer, struct failure *failure) {
+    struct run *run = writer->run;
+    const struct run_file written = run->file;
+    enum status status =
+        write_end(writer, (written.block_count + written.tail_blocks + 1) * RUN_BLOCK_BYTES, RUN_FOOTER_MAGIC, failure);
+    if (status == STATUS_OK) status = run_file_check(&run->file, &run->footer_crc, failure);
+    if (status != STATUS_OK) return status;
+    if (run->file.count != written.count || run->file.offset_max != written.offset_max ||
+        run->file.bound_max.ms != written.bound_max.ms || run->file.tail_blocks != written.tail_blocks)
+        return run_file_damaged(&run->file, 0, "not what was written", failure);
+    return STATUS_OK;
+}
+
+enum status run_writer_finish(struct run_writer *writer, struct run **out, struct failure *failure) {
+    struct run *run = writer->run;
+    *out = NULL;
+    if (!writer->entries_done) return end_entries(writer, failure);
+    uint64_t tail = run_file_index_blocks(&run->file) + run_file_filter_blocks(&run->file);
+    if (run->file.tail_blocks < tail) return write_tail(writer, tail, failure);
+    enum status status = write_footer(writer, failure);
+    if (status != STATUS_OK) return status;
     *out = run;
     writer->run = NULL;
     return STATUS_OK;

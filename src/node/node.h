@@ -29,7 +29,7 @@ struct node_seam {
     struct requests requests;
 };
 
-enum node_stage { NODE_STAGE_JOURNAL, NODE_STAGE_AGGREGATE, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE };
+enum node_stage { NODE_STAGE_JOURNAL, NODE_STAGE_AGGREGATE, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE, NODE_STAGE_KEEP };
 
 struct node_options {
     struct rules_proposal proposal;
@@ -74,6 +74,7 @@ bool node_step_journal(struct node *node);                       /* replay one r
 bool node_step_aggregate(struct node *node, uint32_t partition); /* judge the partition's part of one record */
 bool node_step_reduce(struct node *node);                        /* publish, checkpoint, flush: what is due */
 bool node_step_recalculate(struct node *node);                   /* count a little of a filter's past, if that is wanted */
+bool node_step_keep(struct node *node);                          /* make runs of identities durable, if that is due */
 
 /* --- requests; any thread --- */
 /* The transport hands over a request whose head is complete. `*body_wanted`: feed its body, then end it, with `*session`.
@@ -102,6 +103,11 @@ struct node_progress {
     char torn_path[64]; /* where the torn tail of the last crash was put, known once SERVING; or empty */
     uint64_t torn_bytes;
     uint64_t dedup_entries_max;
+    /* Of node_open. Partitions that go on from their runs of identities; whose runs were of no use, and why the first of
+     * them were; segments that need not be read. */
+    uint32_t partitions_restored, partitions_rebuilt;
+    char rebuilt_why[200];
+    uint64_t identities_restored, segments_skipped;
 };
 struct node_progress node_progress(const struct node *node);
 

@@ -163,7 +163,7 @@ static void begin_pass(struct node *node) {
     recalculation->records = 0;
     recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
     char name[DEDUP_FILE_NAME_BYTES];
-    struct dedup_options dedup = node_dedup_options(node, recalculation->partition, "recalculate-p", name);
+    struct dedup_options dedup = node_dedup_options(node, recalculation->partition, NODE_RECALCULATION_FILES, name);
     recalculation->backfill = backfill_create(recalculation->partition, &dedup, node->ads);
     for (size_t i = 0; i < recalculation->atom_count; i++) {
         const struct wanted_atom *wanted = &recalculation->wanted[i];

@@ -129,6 +129,7 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
     view_checkpoint_clean(node->view);
     node->partitions[p].checkpoint_at = now;
     node->flush_needed = true;
+    node_keep_choose(node, p, view_partition(node->view, p)->checkpoint_offset);
     atomic_fetch_add(&node->checkpoints, 1);
     return true;
 }
@@ -145,9 +146,23 @@ static bool flush(struct node *node, struct mono_time now) {
     struct failure failure = {0};
     node->flushed_at = now;
     node->flush_needed = false;
-    if (store_flush(node->store, &failure) == STATUS_OK) return true;
+    if (store_flush(node->store, &failure) == STATUS_OK) {
+        node_keep_flushed(node);
+        return true;
+    }
     node_fail(node, &failure);
     return false;
+}
+
+/* What is in runs by now is kept, once: the next start has that much less to read. True when that is done. */
+static bool keep_last(struct node *node) {
+    if (!node->kept_at_stop && !node_keep_is_due(node)) {
+        node->kept_at_stop = true;
+        for (uint32_t p = 0; p < node->partition_count; p++)
+            node_keep_choose(node, p, view_partition(node->view, p)->checkpoint_offset);
+        node_keep_flushed(node);
+    }
+    return !node_keep_is_due(node);
 }
 
 /* The last publication, checkpoints and flush, once everything durable has been aggregated. */
@@ -166,6 +181,7 @@ static bool finish_counting(struct node *node, struct mono_time now) {
         if (public->offset.at != public->checkpoint_offset.at && !checkpoint(node, p, now)) return true;
     }
     if (node->flush_needed && !flush(node, now)) return true;
+    if (!keep_last(node)) return false;
     atomic_store(&node->stop_stage, STOP_SEALING);
     node_wake(node, NODE_STAGE_JOURNAL, 0);
     return true;

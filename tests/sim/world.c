@@ -182,11 +182,12 @@ void world_fini(struct world *world) {
 }
 
 bool world_step_node(struct world *world, struct node *node) {
-    uint64_t choice = below(world, 3 + node_partition_count(node));
+    uint64_t choice = below(world, 4 + node_partition_count(node));
     if (choice == 0) return node_step_journal(node);
     if (choice == 1) return node_step_reduce(node);
     if (choice == 2) return world->recalculating = node_step_recalculate(node);
-    return node_step_aggregate(node, (uint32_t)choice - 3);
+    if (choice == 3) return node_step_keep(node);
+    return node_step_aggregate(node, (uint32_t)choice - 4);
 }
 
 static void advance(struct world *world, int64_t milliseconds) {
@@ -256,6 +257,9 @@ static void reopen(struct world *world) {
     if (!world_open(world, &world->node)) return;
     world_step_until_serving(world, world->node);
     world->coverage->torn_tails += node_progress(world->node).torn_path[0] != '\0';
+    world->coverage->starts_from_runs += node_progress(world->node).partitions_restored > 0;
+    world->coverage->starts_in_a_later_segment += node_progress(world->node).segments_skipped > 0;
+    world->coverage->runs_of_no_use += node_progress(world->node).partitions_rebuilt > 0;
     world->coverage->restarts_with_filters += world_any_filter_stands(world);
     if (world->problem[0] == '\0') world_relearn_filters(world);
 }
@@ -419,10 +423,9 @@ static void check_status(struct world *world) {
     if (sum != answer_number(&world->answer, "accepted"))
         world_problem(world, "the partition law does not hold: %.*s", (int)world->answer.len,
                       (const char *)world->answer.at);
-    uint64_t in_runs = answer_number(&world->answer, "runs");
-    world->coverage->identities_in_runs += in_runs != UINT64_MAX && in_runs > 0;
-    uint64_t reads = answer_number(&world->answer, "reads");
-    world->coverage->identities_read_from_runs += reads != UINT64_MAX && reads > 0;
+    world->coverage->runs_written += answer_number(&world->answer, "runs_written") > 0;
+    world->coverage->runs_merged += answer_number(&world->answer, "runs_merged") > 0;
+    world->coverage->identities_read_from_runs += answer_number(&world->answer, "reads") > 0;
     uint64_t stored_to = answer_number(&world->answer, "checkpoint_offset"); /* of the first partition */
     world->coverage->checkpoints += stored_to > 0 && stored_to != UINT64_MAX;
     if (answer_number(&world->answer, "late_amended") != UINT64_MAX)

@@ -44,7 +44,7 @@ static void begin(struct bench *bench, uint64_t seed, uint64_t memory_bytes, uin
     bench->files = fake_files_table(bench->fake);
     bench->known = memory_allocate_zeroed(KNOWN_MAX, sizeof *bench->known);
     bench->memory_bytes = memory_bytes;
-    assert_int_equal(dedup_clear_directory(&bench->files, NULL), STATUS_OK);
+    assert_int_equal(dedup_make_directory(&bench->files, NULL), STATUS_OK);
     bench->dedup = dedup_create(&(struct dedup_options){.memory_bytes = memory_bytes,
                                                         .files = &bench->files,
                                                         .name = "p00",
@@ -318,17 +318,19 @@ static void what_another_process_left_is_removed_and_nothing_else(void **state) 
     (void)state;
     struct fake_files *fake = fake_files_create(1);
     struct files files = fake_files_table(fake);
-    assert_int_equal(dedup_clear_directory(&files, NULL), STATUS_OK);
-    fake_files_put(fake, "dedup/p00-000000000001.run", BYTES_LITERAL("x"));
-    fake_files_put(fake, "dedup/p01-000000000009.run", BYTES_LITERAL("y"));
-    fake_files_put(fake, "dedup/notes", BYTES_LITERAL("z"));
-    assert_int_equal(dedup_clear_directory(&files, NULL), STATUS_OK);
-    assert_false(fake_files_exists(fake, "dedup/p00-000000000001.run"));
-    assert_false(fake_files_exists(fake, "dedup/p01-000000000009.run"));
-    assert_true(fake_files_exists(fake, "dedup/notes"));
-    fake_files_put(fake, "dedup/p00-000000000001.run", BYTES_LITERAL("x"));
+    static const char *const goes[] = {"dedup/p00-000000000001.run", "dedup/p00.manifest", "dedup/p00.manifest.new"};
+    static const char *const stays[] = {"dedup/p001-000000000001.run", "dedup/p01-000000000009.run", "dedup/notes",
+                                        "dedup/p01.manifest"};
+    assert_int_equal(dedup_make_directory(&files, NULL), STATUS_OK);
+    assert_int_equal(dedup_clear(&files, "p00", NULL), STATUS_OK);
+    for (size_t i = 0; i < sizeof goes / sizeof *goes; i++) fake_files_put(fake, goes[i], BYTES_LITERAL("x"));
+    for (size_t i = 0; i < sizeof stays / sizeof *stays; i++) fake_files_put(fake, stays[i], BYTES_LITERAL("x"));
+    assert_int_equal(dedup_clear(&files, "p00", NULL), STATUS_OK);
+    for (size_t i = 0; i < sizeof goes / sizeof *goes; i++) assert_false(fake_files_exists(fake, goes[i]));
+    for (size_t i = 0; i < sizeof stays / sizeof *stays; i++) assert_true(fake_files_exists(fake, stays[i]));
+    fake_files_put(fake, goes[0], BYTES_LITERAL("x"));
     fake_files_fail(fake, FAKE_REMOVE, 1, false, STATUS_IO_ERROR);
-    assert_int_equal(dedup_clear_directory(&files, NULL), STATUS_IO_ERROR);
+    assert_int_equal(dedup_clear(&files, "p00", NULL), STATUS_IO_ERROR);
     fake_files_destroy(fake);
 }
 

@@ -39,12 +39,18 @@ static struct dedup_entry entry_at(uint64_t index, uint64_t count) {
     };
 }
 
+static enum status finish(struct run_writer *writer, struct run **out) {
+    enum status status = STATUS_OK;
+    for (*out = NULL; status == STATUS_OK && *out == NULL;) status = run_writer_finish(writer, out, NULL);
+    return status;
+}
+
 static void begin(struct bench *bench, uint64_t count) {
     *bench = (struct bench){.fake = fake_files_create(1), .count = count};
     bench->files = fake_files_table(bench->fake);
     bench->entries = memory_allocate((count + 1) * sizeof *bench->entries);
     pool_init(&bench->pool, CHUNK_BITS, CHUNKS);
-    assert_int_equal(dedup_clear_directory(&bench->files, NULL), STATUS_OK);
+    assert_int_equal(dedup_make_directory(&bench->files, NULL), STATUS_OK);
     struct run_writer writer;
     assert_int_equal(
         run_writer_begin(&writer, &bench->files, &a_name, count, false, &bench->pool, bench->blocks, CAPACITY, NULL),
@@ -53,7 +59,7 @@ static void begin(struct bench *bench, uint64_t count) {
         bench->entries[i] = entry_at(i, count);
         assert_int_equal(run_writer_add(&writer, &bench->entries[i], NULL), STATUS_OK);
     }
-    assert_int_equal(run_writer_finish(&writer, &bench->run, NULL), STATUS_OK);
+    assert_int_equal(finish(&writer, &bench->run), STATUS_OK);
 }
 
 static void end(struct bench *bench) {
@@ -99,6 +105,46 @@ static void what_was_written_is_found_and_read_in_order(void **state) {
     }
 }
 
+static void a_run_that_was_loaded_answers_as_the_one_that_was_made(void **state) {
+    (void)state;
+    static const uint64_t counts[] = {1, 127, 128, 5000, 70000};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        struct bench bench;
+        begin(&bench, counts[c]);
+        struct run *loaded;
+        assert_int_equal(run_load(&bench.files, &a_name, &bench.pool, bench.blocks, CAPACITY, &loaded, NULL), STATUS_OK);
+        assert_int_equal(loaded->footer_crc, bench.run->footer_crc);
+        assert_int_equal(loaded->filter_lines, bench.run->filter_lines);
+        for (uint64_t i = 0; i < counts[c]; i++) {
+            struct dedup_entry found;
+            struct run_key key = run_key_of(bench.entries[i].identity);
+            assert_true(run_may_hold(loaded, &key));
+            assert_int_equal(run_find(loaded, bench.entries[i].identity, EVENT_TIME_NONE, bench.block, &found, NULL),
+                             STATUS_OK);
+            assert_same(&found, &bench.entries[i]);
+        }
+        struct random_sequence random = {9};
+        for (int i = 0; i < 1000; i++) {
+            struct run_key key = run_key_of((struct identity){random_sequence_next(&random), random_sequence_next(&random)});
+            assert_int_equal(run_may_hold(loaded, &key), run_may_hold(bench.run, &key));
+        }
+        run_destroy(loaded, &bench.pool);
+        end(&bench);
+    }
+}
+
+static void a_run_that_does_not_fit_into_the_memory_is_not_loaded(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench, 5000);
+    struct pool small;
+    struct run *loaded;
+    pool_init(&small, CHUNK_BITS, 10);
+    assert_int_equal(run_load(&bench.files, &a_name, &small, bench.blocks, CAPACITY, &loaded, NULL), STATUS_FULL);
+    pool_fini(&small);
+    end(&bench);
+}
+
 static void the_filter_says_no_of_99_of_100_that_are_not_there(void **state) {
     (void)state;
     struct bench bench;
@@ -121,7 +167,7 @@ static void identities_that_share_their_first_half_are_found_over_blocks(void **
     struct bench bench = {.fake = fake_files_create(1)};
     bench.files = fake_files_table(bench.fake);
     pool_init(&bench.pool, CHUNK_BITS, CHUNKS);
-    assert_int_equal(dedup_clear_directory(&bench.files, NULL), STATUS_OK);
+    assert_int_equal(dedup_make_directory(&bench.files, NULL), STATUS_OK);
     struct run_writer writer;
     assert_int_equal(run_writer_begin(&writer, &bench.files, &a_name, 1000, true, &bench.pool, bench.blocks, CAPACITY, NULL),
                      STATUS_OK);
@@ -129,7 +175,7 @@ static void identities_that_share_their_first_half_are_found_over_blocks(void **
         struct dedup_entry entry = {.identity = {.low = i % 500, .high = i / 500 == 0 ? 0 : UINT64_MAX}, .bound = {1}};
         assert_int_equal(run_writer_add(&writer, &entry, NULL), STATUS_OK);
     }
-    assert_int_equal(run_writer_finish(&writer, &bench.run, NULL), STATUS_OK);
+    assert_int_equal(finish(&writer, &bench.run), STATUS_OK);
     for (uint64_t i = 0; i < 1000; i++) {
         struct dedup_entry found;
         struct identity identity = {.low = i % 500, .high = i / 500 == 0 ? 0 : UINT64_MAX};
@@ -144,8 +190,12 @@ static void identities_that_share_their_first_half_are_found_over_blocks(void **
 static enum status read_all(struct bench *bench, const struct run_name *name, struct failure *failure) {
     struct run_file run = {.files = &bench->files, .name = *name};
     struct run_cursor cursor = {0};
+    struct run *loaded = NULL;
+    enum status status = run_load(&bench->files, name, &bench->pool, bench->blocks, CAPACITY, &loaded, failure);
+    if (status != STATUS_OK) return status;
+    run_destroy(loaded, &bench->pool);
     assert_int_equal(bench->files.open(bench->fake, name->path, FILE_READ, &run.file, NULL), STATUS_OK);
-    enum status status = run_file_check(&run, failure);
+    status = run_file_check(&run, NULL, failure);
     if (status == STATUS_OK) status = run_cursor_begin(&cursor, &run, bench->blocks, CAPACITY, failure);
     while (status == STATUS_OK && !cursor.at_end) status = run_cursor_next(&cursor, failure);
     run_file_close(&run);
@@ -276,7 +326,7 @@ static void a_disk_that_fails_while_a_run_is_made_is_told(void **state) {
                 struct dedup_entry entry = entry_at(i, SOME);
                 status = run_writer_add(&writer, &entry, NULL);
             }
-            if (status == STATUS_OK) status = run_writer_finish(&writer, &run, NULL);
+            if (status == STATUS_OK) status = finish(&writer, &run);
             run_writer_destroy(&writer);
             if (run != NULL) run_destroy(run, &bench.pool);
             fake_files_heal(bench.fake);
@@ -292,6 +342,8 @@ static void a_disk_that_fails_while_a_run_is_made_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_found_and_read_in_order),
+        cmocka_unit_test(a_run_that_was_loaded_answers_as_the_one_that_was_made),
+        cmocka_unit_test(a_run_that_does_not_fit_into_the_memory_is_not_loaded),
         cmocka_unit_test(the_filter_says_no_of_99_of_100_that_are_not_there),
         cmocka_unit_test(identities_that_share_their_first_half_are_found_over_blocks),
         cmocka_unit_test(a_run_that_was_cut_anywhere_is_damaged),
