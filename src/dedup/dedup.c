@@ -232,7 +232,10 @@ bool dedup_fits(const struct dedup *dedup, uint64_t count) {
 bool dedup_purge_some(struct dedup *dedup, struct event_time d) {
     CHECK(d.ms >= dedup->d_max.ms);
     dedup->d_max = d;
-    return table_purge_some(dedup->table, d);
+    bool done = table_purge_some(dedup->table, d);
+    /* Not when a start may go on from where it ends: there less is forgotten. */
+    bool waits = dedup->frozen != NULL && !dedup->spill.active && (dedup->kept == NULL || !dedup->kept->frozen.known);
+    return (!waits || table_purge_some(dedup->frozen, d)) && done;
 }
 
 static void add_table(const struct table *table, struct dedup_usage *usage) {

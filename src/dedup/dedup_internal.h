@@ -89,6 +89,9 @@ enum status dedup_freeze(struct dedup *dedup, struct failure *failure) MUST_USE;
 /* dedup_keep.c. The table ends here: notes the place; all of it is in runs by now: the place becomes the line. */
 void dedup_note_frozen(struct dedup *dedup);
 void dedup_note_whole(struct dedup *dedup);
+/* From now on what is forgotten by D of now goes, though no start could go on from here: nothing is chosen to be kept before
+ * the next table that is frozen is written. What was kept before stays right: its files stay. */
+void dedup_jump_line(struct dedup *dedup);
 bool dedup_is_listed(const struct dedup *dedup, uint64_t number);
 /* A run could not be read: the next start makes them anew. Gives the status back. */
 enum status dedup_distrust(struct dedup *dedup, enum status status);

@@ -23,6 +23,7 @@ void dedup_note_frozen(struct dedup *dedup) {
     kept->position(kept->owner, &position->offset, &kept->scratch);
     CHECK(kept->scratch.len <= sizeof position->state);
     CHECK(!kept->whole.known || position->offset.at >= kept->whole.offset.at);
+    CHECK(dedup->frozen_d.ms >= dedup->line.ms);
     position->known = true;
     position->d = dedup->frozen_d;
     position->state_len = (uint32_t)kept->scratch.len;
@@ -30,9 +31,13 @@ void dedup_note_frozen(struct dedup *dedup) {
 }
 
 void dedup_note_whole(struct dedup *dedup) {
-    CHECK(dedup->frozen_d.ms >= dedup->line.ms);
-    dedup->line = dedup->frozen_d;
+    dedup->line = event_time_max(dedup->line, dedup->frozen_d);
     if (dedup->kept != NULL) dedup->kept->whole = dedup->kept->frozen;
+}
+
+void dedup_jump_line(struct dedup *dedup) {
+    dedup->line = dedup->frozen_d = dedup->d_max;
+    if (dedup->kept != NULL) dedup->kept->whole.known = dedup->kept->frozen.known = false;
 }
 
 /* --- lists of runs --- */

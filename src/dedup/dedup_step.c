@@ -276,6 +276,7 @@ enum status dedup_step(struct dedup *dedup, struct event_time d, bool *did, stru
     dedup->d_max = d;
     *did = false;
     if (!dedup->spills) return STATUS_OK;
+    if (dedup->kept == NULL) dedup_jump_line(dedup); /* nobody will go on from anywhere */
     enum status status = drop_forgotten_run(dedup, did, failure);
     if (status != STATUS_OK || *did) return status;
     *did = true;
@@ -290,6 +291,11 @@ enum status dedup_step(struct dedup *dedup, struct event_time d, bool *did, stru
     if (line_should_move(dedup)) return dedup_freeze(dedup, failure);
     if (dedup->merge.active) return merge_step(dedup, failure);
     if (merge_can_begin(dedup)) return merge_begin(dedup, failure);
+    /* The frozen table waits, and the memory for its filter is with what is forgotten: that goes now. */
+    if (dedup->frozen != NULL && dedup->line.ms < dedup->d_max.ms) {
+        dedup_jump_line(dedup);
+        return STATUS_OK;
+    }
     *did = false;
     dedup->owed = 0;
     return STATUS_OK;

@@ -127,8 +127,10 @@ enum status manifest_write(const struct files *files, const char *of, struct byt
 
 enum status manifest_remove(const struct files *files, const char *of, struct failure *failure) {
     char path[MANIFEST_PATH_BYTES];
+    struct failure own = {0};
     manifest_path(path, of);
-    enum status status = files->remove(files->self, path, failure);
+    enum status status = files->remove(files->self, path, &own);
     if (status == STATUS_NOT_FOUND) return STATUS_OK;
-    return status == STATUS_OK ? files->directory_sync(files->self, "dedup", failure) : status;
+    if (status != STATUS_OK) return failure_set(failure, status, "%s", own.text);
+    return files->directory_sync(files->self, "dedup", failure);
 }

@@ -383,6 +383,50 @@ static void files_that_no_list_names_go(void **state) {
     free(clicks);
 }
 
+/* The last resort when memory is full: what is forgotten goes at once, and a start still goes on from what was kept. */
+static void what_was_kept_stays_right_when_memory_is_full_of_what_is_forgotten(void **state) {
+    (void)state;
+    enum { LATE_MS = 100000 };
+    struct process process;
+    struct failure why = {0};
+    uint64_t kept_at = 0, inserted = 0;
+    begin(&process, 1, NULL);
+    assert_int_equal(start(&process, &why), STATUS_OK);
+    for (uint64_t room; (room = dedup_room(process.dedup)) > 0;)
+        for (; room > 0; room--, process.at++, inserted++) {
+            struct random_sequence of = {process.at};
+            struct dedup_entry entry = {.identity = {random_sequence_next(&of), random_sequence_next(&of)},
+                                        .offset = {process.at},
+                                        .bound = {LATE_MS}};
+            assert_int_equal(dedup_insert(process.dedup, &entry, process.d, NULL), STATUS_OK);
+            if (process.at != 3000) continue;
+            for (bool did = true; did;) assert_int_equal(dedup_step(process.dedup, process.d, &did, NULL), STATUS_OK);
+            process.durable = process.at;
+            assert_true(dedup_keep_choose(process.dedup, (struct journal_offset){process.durable}));
+            assert_int_equal(keep(&process), STATUS_OK);
+        }
+    process.d.ms = LATE_MS;
+    while (!dedup_purge_some(process.dedup, process.d)) continue;
+    for (bool did = true; did;) {
+        assert_int_equal(dedup_step(process.dedup, process.d, &did, NULL), STATUS_OK);
+        while (!dedup_purge_some(process.dedup, process.d)) continue;
+    }
+    assert_true(dedup_room(process.dedup) >= dedup_usage(process.dedup).entries_max);
+    assert_int_equal(dedup_usage(process.dedup).runs, 0);
+    crash(&process);
+    assert_int_equal(start(&process, &why), STATUS_OK);
+    kept_at = process.begun_at;
+    assert_in_range(kept_at, 1000, 3000);
+    for (uint64_t i = 0; i < kept_at; i++) {
+        struct random_sequence of = {i};
+        struct identity identity = {random_sequence_next(&of), random_sequence_next(&of)};
+        struct dedup_entry found;
+        assert_int_equal(dedup_find(process.dedup, identity, process.d, &found, NULL), STATUS_OK);
+        assert_int_equal(found.offset.at, i);
+    }
+    end(&process);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_at_any_call_of_the_disk_changes_no_verdict),
@@ -391,6 +435,7 @@ int main(void) {
         cmocka_unit_test(an_owner_that_cannot_go_on_from_there_begins_anew),
         cmocka_unit_test(less_memory_than_the_filters_need_begins_anew),
         cmocka_unit_test(files_that_no_list_names_go),
+        cmocka_unit_test(what_was_kept_stays_right_when_memory_is_full_of_what_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
