@@ -4,6 +4,7 @@
 
 #include "aggregate/atom_walk.h"
 #include "aggregate/filter_atoms.h"
+#include "aggregate/position.h"
 #include "base/check.h"
 
 struct aggregator {
@@ -36,40 +37,23 @@ static struct aggregator *create(uint32_t partition, struct ads *ads) {
 
 /* --- where it goes on from --- */
 
-enum { STATE_VERSION = 1 };
-
 /* Just before the click that is judged: totals and watermark do not have it yet. */
 static void tell_position(void *self, struct journal_offset *offset, struct buffer *state) {
     const struct aggregator *aggregator = self;
-    const struct verdict_totals *totals = &aggregator->totals;
+    const struct position position = {aggregator->rules, aggregator->watermark, aggregator->totals,
+                                      aggregator->filters_number};
     *offset = aggregator->at;
-    buffer_put_u8(state, STATE_VERSION);
-    rules_encode(&aggregator->rules, state);
-    watermark_encode(&aggregator->watermark, state);
-    const uint64_t counts[] = {totals->counted, totals->duplicate,         totals->conflict,    totals->too_late,
-                               totals->invalid, totals->duplicate_content, totals->late_amended};
-    _Static_assert(sizeof counts == sizeof *totals, "all of them");
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) buffer_put_u64(state, counts[i]);
-    buffer_put_u32(state, aggregator->filters_number);
+    position_encode(&position, state);
 }
 
-/* The filters themselves are the journal's. */
 static bool go_on_from(void *self, struct journal_offset offset, struct bytes state) {
     struct aggregator *aggregator = self;
-    struct reader reader = reader_of(state);
-    if (reader_u8(&reader) != STATE_VERSION) return false;
-    struct rules rules = rules_decode(&reader);
-    struct watermark watermark = watermark_decode(&reader);
-    struct verdict_totals totals;
-    uint64_t *const counts[] = {&totals.counted, &totals.duplicate,         &totals.conflict,    &totals.too_late,
-                                &totals.invalid, &totals.duplicate_content, &totals.late_amended};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) *counts[i] = reader_u64(&reader);
-    uint32_t filters_number = reader_u32(&reader);
-    if (reader.bad || reader_left(&reader) != 0 || verdict_totals_clicks(&totals) != watermark.clicks) return false;
-    aggregator->rules = rules;
-    aggregator->watermark = watermark;
-    aggregator->totals = totals;
-    aggregator->filters_number_there = filters_number;
+    struct position position;
+    if (!position_decode(state, &position)) return false;
+    aggregator->rules = position.rules;
+    aggregator->watermark = position.watermark;
+    aggregator->totals = position.totals;
+    aggregator->filters_number_there = position.filters_number;
     aggregator->at = aggregator->next = aggregator->judge_from = offset;
     return true;
 }
