@@ -61,7 +61,7 @@ BUGS = [
     ("a run goes when its oldest entry is forgotten", "src/dedup/run_writer.c",
      "file->bound_max = event_time_max(file->bound_max, entry->bound);", "file->bound_max = entry->bound;", "dedup_dedup_test"),
     ("a merge drops what is forgotten a millisecond later", "src/dedup/dedup_step.c",
-     "if (cursor->entry.bound.ms > dedup->line.ms) {", "if (cursor->entry.bound.ms > dedup->line.ms + 1) {", "dedup_restart_test"),
+     "if (cursor->entry.bound.ms > dedup->line.ms) {", "if (cursor->entry.bound.ms > dedup->line.ms + 1) {", "dedup_dedup_test"),
     ("a run that is being made answers for what is not yet in it", "src/dedup/run_writer.c",
      "run->last = high - 1;", "run->last = UINT64_MAX;", "dedup_dedup_test"),
     ("merged runs answer no more for what is not yet merged", "src/dedup/run.c",

@@ -383,6 +383,75 @@ static void files_that_no_list_names_go(void **state) {
     free(clicks);
 }
 
+/* New identities with one bound for all, as many as `end` says; D stays where it is. */
+static void insert_until(struct process *process, uint64_t end, int64_t bound_ms) {
+    for (; process->at < end; process->at++) {
+        struct random_sequence of = {process->at};
+        struct dedup_entry entry = {.identity = {random_sequence_next(&of), random_sequence_next(&of)},
+                                    .offset = {process->at},
+                                    .bound = {bound_ms}};
+        assert_int_equal(dedup_insert(process->dedup, &entry, process->d, NULL), STATUS_OK);
+    }
+}
+
+static void step_until_done(struct process *process) {
+    for (bool did = true; did;) assert_int_equal(dedup_step(process->dedup, process->d, &did, NULL), STATUS_OK);
+}
+
+static void assert_all_are_found_below(struct process *process, uint64_t end) {
+    for (uint64_t i = 0; i < end; i++) {
+        struct random_sequence of = {i};
+        struct identity identity = {random_sequence_next(&of), random_sequence_next(&of)};
+        struct dedup_entry found;
+        assert_int_equal(dedup_find(process->dedup, identity, process->d, &found, NULL), STATUS_OK);
+        assert_int_equal(found.offset.at, i);
+    }
+}
+
+static void nothing_is_kept_beyond_what_the_store_holds(void **state) {
+    (void)state;
+    struct process process;
+    struct failure why = {0};
+    begin(&process, 1, NULL);
+    assert_int_equal(start(&process, &why), STATUS_OK);
+    insert_until(&process, 1000, HORIZON_MS);
+    step_until_done(&process);
+    uint64_t place = 0; /* that is chosen first when the store's checkpoint rises */
+    while (!dedup_keep_choose(process.dedup, (struct journal_offset){place})) place++;
+    assert_in_range(place, 100, 1000);
+    assert_int_equal(keep(&process), STATUS_OK);
+    crash(&process);
+    process.durable = place;
+    assert_int_equal(start(&process, &why), STATUS_OK);
+    assert_int_equal(process.begun_at, place);
+    assert_all_are_found_below(&process, place);
+    end(&process);
+}
+
+static void a_run_that_is_forgotten_stays_as_long_as_a_start_would_need_it(void **state) {
+    (void)state;
+    for (uint64_t more = 0; more < 200; more += 20) {
+        struct process process;
+        struct failure why = {0};
+        begin(&process, 1, NULL);
+        assert_int_equal(start(&process, &why), STATUS_OK);
+        insert_until(&process, 1000 + more, HORIZON_MS);
+        step_until_done(&process);
+        process.d.ms = HORIZON_MS; /* all are forgotten */
+        for (bool did = true, first = true; did; first = false) {
+            assert_int_equal(dedup_step(process.dedup, process.d, &did, NULL), STATUS_OK);
+            if (first) (void)dedup_keep_choose(process.dedup, (struct journal_offset){process.at});
+        }
+        assert_int_equal(dedup_usage(process.dedup).runs, 0);
+        assert_int_equal(keep(&process), STATUS_OK);
+        crash(&process);
+        process.durable = process.at;
+        assert_int_equal(start(&process, &why), STATUS_OK);
+        if (process.d.ms < HORIZON_MS) assert_all_are_found_below(&process, process.begun_at);
+        end(&process);
+    }
+}
+
 /* The last resort when memory is full: what is forgotten goes at once, and a start still goes on from what was kept. */
 static void what_was_kept_stays_right_when_memory_is_full_of_what_is_forgotten(void **state) {
     (void)state;
@@ -417,13 +486,7 @@ static void what_was_kept_stays_right_when_memory_is_full_of_what_is_forgotten(v
     assert_int_equal(start(&process, &why), STATUS_OK);
     kept_at = process.begun_at;
     assert_in_range(kept_at, 1000, 3000);
-    for (uint64_t i = 0; i < kept_at; i++) {
-        struct random_sequence of = {i};
-        struct identity identity = {random_sequence_next(&of), random_sequence_next(&of)};
-        struct dedup_entry found;
-        assert_int_equal(dedup_find(process.dedup, identity, process.d, &found, NULL), STATUS_OK);
-        assert_int_equal(found.offset.at, i);
-    }
+    assert_all_are_found_below(&process, kept_at);
     end(&process);
 }
 
@@ -435,6 +498,8 @@ int main(void) {
         cmocka_unit_test(an_owner_that_cannot_go_on_from_there_begins_anew),
         cmocka_unit_test(less_memory_than_the_filters_need_begins_anew),
         cmocka_unit_test(files_that_no_list_names_go),
+        cmocka_unit_test(nothing_is_kept_beyond_what_the_store_holds),
+        cmocka_unit_test(a_run_that_is_forgotten_stays_as_long_as_a_start_would_need_it),
         cmocka_unit_test(what_was_kept_stays_right_when_memory_is_full_of_what_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
