@@ -109,6 +109,7 @@ struct node {
     bool replay_ended, started;                           /* the journal step's */
     struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
     bool flush_needed;
+    uint64_t unflushed_clicks;            /* in checkpoints since the last flush */
     struct mono_time rankings_rest_until; /* the reducer's */
     bool kept_at_stop;                    /* the reducer's */
     struct dedup_keeping keeping;         /* the keeper's */

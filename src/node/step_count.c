@@ -117,8 +117,13 @@ static bool keep_ranking(struct node *node, bool idle) {
     return status == STATUS_OK;
 }
 
+static uint64_t clicks_since_checkpoint(const struct view_partition *public) {
+    return verdict_totals_clicks(&public->totals) - verdict_totals_clicks(&public->checkpoint_totals);
+}
+
 static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
     struct failure failure = {0};
+    node->unflushed_clicks += clicks_since_checkpoint(view_partition(node->view, p));
     if (view_checkpoint_write(node->view, p, &failure) != STATUS_OK) {
         node_fail(node, &failure);
         return false;
@@ -137,15 +142,21 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
 static bool checkpoint_due(const struct node *node, uint32_t p, struct mono_time now) {
     const struct view_partition *public = view_partition(node->view, p);
     if (public->offset.at == public->checkpoint_offset.at) return false;
-    uint64_t clicks = verdict_totals_clicks(&public->totals) - verdict_totals_clicks(&public->checkpoint_totals);
-    return clicks >= node->options.checkpoint_clicks / node->partition_count + 1 ||
+    return clicks_since_checkpoint(public) >= node->options.checkpoint_clicks / node->partition_count + 1 ||
            elapsed_ms(node->partitions[p].checkpoint_at, now) >= node->options.checkpoint_interval_ms;
+}
+
+/* By clicks too, since a start has to read again what came after the store was synced. */
+static bool flush_due(const struct node *node, struct mono_time now) {
+    return node->flush_needed && (elapsed_ms(node->flushed_at, now) >= node->options.flush_interval_ms ||
+                                  node->unflushed_clicks >= node->options.checkpoint_clicks);
 }
 
 static bool flush(struct node *node, struct mono_time now) {
     struct failure failure = {0};
     node->flushed_at = now;
     node->flush_needed = false;
+    node->unflushed_clicks = 0;
     if (store_flush(node->store, &failure) == STATUS_OK) {
         node_keep_flushed(node);
         return true;
@@ -209,6 +220,6 @@ bool node_step_reduce(struct node *node) {
         (void)checkpoint(node, p, now);
         return true; /* one at a time, so that publishing goes on in between */
     }
-    if (node->flush_needed && elapsed_ms(node->flushed_at, now) >= node->options.flush_interval_ms) return flush(node, now);
+    if (flush_due(node, now)) return flush(node, now);
     return did;
 }
