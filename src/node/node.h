@@ -44,7 +44,7 @@ struct node_options {
     uint64_t ads_max;                  /* distinct ads, for tests; 0: the bound of ads/ads.h */
     uint64_t pending_clicks_max;       /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
     int64_t checkpoint_interval_ms;    /* 30 s */
-    uint64_t checkpoint_clicks;        /* 10 M */
+    uint64_t checkpoint_clicks;        /* 5 M */
     int64_t flush_interval_ms;         /* 60 s, or when checkpoints of so many clicks wait for it: the store is synced */
     struct verdict_listener listener;
     /* Tells a driver that the stage has work (partition only for AGGREGATE). Any thread. May be NULL. */
