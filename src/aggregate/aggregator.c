@@ -345,7 +345,12 @@ struct journal_offset aggregator_judges_from(const struct aggregator *aggregator
 
 enum status aggregator_begin(struct aggregator *aggregator, struct journal_offset first, const struct filter_record *records,
                              uint32_t count, struct failure *failure) {
-    CHECK(first.at <= aggregator->judge_from.at && aggregator->filters_number == 0);
+    CHECK(aggregator->filters_number == 0);
+    if (first.at > aggregator->judge_from.at)
+        return failure_set(
+            failure, STATUS_CORRUPT,
+            "partition %u: the journal begins at offset %llu, and no files of identities tell what was before",
+            aggregator->partition, (unsigned long long)first.at);
     /* If the store's checkpoint is at the same place, no step will look. */
     enum status status = compare_with_checkpoint(aggregator, failure);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {

@@ -41,8 +41,9 @@ void aggregator_destroy(struct aggregator *aggregator);
 enum status aggregator_restore(struct aggregator *aggregator, struct failure *why, struct failure *failure) MUST_USE;
 /* 0: from the beginning. */
 struct journal_offset aggregator_judges_from(const struct aggregator *aggregator);
-/* The first record that it steps will be at `first`, which is no later than aggregator_judges_from; the filter records
- * before are these. Without this call it begins at 0 and without filters. */
+/* The first record that it steps will be at `first`; the filter records before are these. STATUS_CORRUPT: nothing tells of
+ * what lies between aggregator_judges_from and `first`; or as aggregator_step. Without this call it begins at 0 and without
+ * filters. */
 enum status aggregator_begin(struct aggregator *aggregator, struct journal_offset first, const struct filter_record *records,
                              uint32_t count, struct failure *failure) MUST_USE;
 

@@ -249,8 +249,10 @@ const char *serve_log_advice(enum status status) {
         return "see that the data directory can be read and written and that its disk is well, then start again: what was "
                "acknowledged is there";
     case STATUS_CORRUPT:
-        return "copy the data directory before anything else; then a damaged store/ is removed and is rebuilt from the "
-               "journal, and a damaged segment of journal/ is put back from a copy: docs/operations.md, Damage";
+        return "a damaged file of dedup/ needs nothing but another start; otherwise copy the data directory before anything "
+               "else; then a damaged store/ is removed and is rebuilt from the journal, and a damaged segment of journal/ "
+               "is "
+               "put back from a copy: docs/operations.md, Damage";
     case STATUS_BAD_CONFIG:
         return "change the setting that is named, or give another data directory with --data; a store/ of another version "
                "or "
