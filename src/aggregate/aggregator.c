@@ -4,6 +4,7 @@
 
 #include "aggregate/atom_walk.h"
 #include "aggregate/filter_atoms.h"
+#include "aggregate/position.h"
 #include "base/check.h"
 
 struct aggregator {
@@ -13,30 +14,60 @@ struct aggregator {
     struct aggregator_checkpoint counted_below;
     struct verdict_listener listener;
     struct journal_offset next;
+    struct journal_offset at;         /* of the click that is judged, or `next` */
+    struct journal_offset judge_from; /* below, the state is already what it was there */
     struct rules rules;
     struct watermark watermark;
     struct verdict_totals totals;
     uint32_t filters_number;           /* of the last filter record */
+    uint32_t filters_number_there;     /* at judge_from */
     struct filter_atoms *filter_atoms; /* NULL: of a backfill */
     const struct atoms *atoms;         /* what clicks are matched against: of filter_atoms, or the backfill's */
     struct journal_offset taken;       /* the `to` of the last partial */
     struct partial waiting;            /* only its increments; the rest is filled in when it is taken */
 };
 
-static struct aggregator *create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads) {
+static struct aggregator *create(uint32_t partition, struct ads *ads) {
     struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
     CHECK(partition < PARTITIONS_MAX);
     aggregator->partition = partition;
     aggregator->ads = ads;
-    aggregator->dedup = dedup_create(dedup_memory_bytes);
     watermark_init(&aggregator->watermark);
     return aggregator;
 }
 
-struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+/* --- where it goes on from --- */
+
+/* Just before the click that is judged: totals and watermark do not have it yet. */
+static void tell_position(void *self, struct journal_offset *offset, struct buffer *state) {
+    const struct aggregator *aggregator = self;
+    const struct position position = {aggregator->rules, aggregator->watermark, aggregator->totals,
+                                      aggregator->filters_number};
+    *offset = aggregator->at;
+    position_encode(&position, state);
+}
+
+static bool go_on_from(void *self, struct journal_offset offset, struct bytes state) {
+    struct aggregator *aggregator = self;
+    struct position position;
+    if (!position_decode(state, &position)) return false;
+    aggregator->rules = position.rules;
+    aggregator->watermark = position.watermark;
+    aggregator->totals = position.totals;
+    aggregator->filters_number_there = position.filters_number;
+    aggregator->at = aggregator->next = aggregator->judge_from = offset;
+    return true;
+}
+
+struct aggregator *aggregator_create(uint32_t partition, const struct dedup_options *dedup, struct ads *ads,
                                      const struct aggregator_checkpoint *counted_below,
                                      const struct verdict_listener *listener) {
-    struct aggregator *aggregator = create(partition, dedup_memory_bytes, ads);
+    struct aggregator *aggregator = create(partition, ads);
+    struct dedup_options own = *dedup;
+    own.position = tell_position;
+    own.go_on_from = go_on_from;
+    own.owner = aggregator;
+    aggregator->dedup = dedup_create(&own);
     CHECK(verdict_totals_clicks(&counted_below->totals) <= counted_below->offset.at); /* each click has an offset */
     aggregator->counted_below = *counted_below;
     if (listener != NULL) aggregator->listener = *listener;
@@ -46,9 +77,10 @@ struct aggregator *aggregator_create(uint32_t partition, uint64_t dedup_memory_b
     return aggregator;
 }
 
-struct aggregator *aggregator_create_backfill(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads,
+struct aggregator *aggregator_create_backfill(uint32_t partition, const struct dedup_options *dedup, struct ads *ads,
                                               const struct atoms *atoms) {
-    struct aggregator *aggregator = create(partition, dedup_memory_bytes, ads);
+    struct aggregator *aggregator = create(partition, ads);
+    aggregator->dedup = dedup_create(dedup);
     aggregator->atoms = atoms;
     return aggregator;
 }
@@ -85,21 +117,25 @@ static struct judged_click block_click(const struct click_block *block, uint32_t
 }
 
 /* I1, then I6, in their order. */
-static enum verdict judge(struct aggregator *aggregator, const struct judged_click *click, struct journal_offset offset) {
+static enum status judge(struct aggregator *aggregator, const struct judged_click *click, struct journal_offset offset,
+                         enum verdict *out, struct failure *failure) {
     const struct watermark *watermark = &aggregator->watermark;
     struct dedup_entry first;
-    if (dedup_find(aggregator->dedup, click->identity, watermark->d, &first)) {
+    enum status status = dedup_find(aggregator->dedup, click->identity, watermark->d, &first, failure);
+    if (status == STATUS_OK) {
         CHECK(first.offset.at < offset.at && first.bound.ms > watermark->d.ms);
-        return first.content_tag == click->content_tag ? VERDICT_DUPLICATE : VERDICT_CONFLICT;
+        *out = first.content_tag == click->content_tag ? VERDICT_DUPLICATE : VERDICT_CONFLICT;
+        return STATUS_OK;
     }
+    if (status != STATUS_NOT_FOUND) return status;
     struct dedup_entry entry = {
         .identity = click->identity,
         .content_tag = click->content_tag,
         .offset = offset,
         .bound = event_time_max(click->time, watermark->w),
     };
-    dedup_insert(aggregator->dedup, &entry, watermark->d);
-    return minute_end(minute_of(click->time)).ms <= watermark->s.ms ? VERDICT_TOO_LATE : VERDICT_COUNTED;
+    *out = minute_end(minute_of(click->time)).ms <= watermark->s.ms ? VERDICT_TOO_LATE : VERDICT_COUNTED;
+    return dedup_insert(aggregator->dedup, &entry, watermark->d, failure);
 }
 
 static void add_verdict(struct verdict_totals *totals, enum verdict verdict, bool by_content) {
@@ -142,7 +178,8 @@ static void hand_on(struct aggregator *aggregator, const struct judged_click *cl
         partial_push_atom(&aggregator->waiting, (struct atom_increment){minute, ad, atoms[i], country});
 }
 
-static void step_clicks(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival) {
+static enum status step_clicks(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival,
+                               struct failure *failure) {
     const struct click_block *block = &sub_block->clicks;
     struct ad_walk walk = {.block = block, .at = block->ad_bytes.at};
     /* An erased click has neither user nor address, so it matches no atom; without atoms no click does. */
@@ -160,7 +197,15 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
         if (i + PREFETCH_AHEAD < block->count) dedup_prefetch(aggregator->dedup, block_identity(block, i + PREFETCH_AHEAD));
         struct judged_click click = block_click(block, i);
         struct journal_offset offset = {sub_block->first_offset.at + i};
-        enum verdict verdict = judge(aggregator, &click, offset);
+        if (offset.at < aggregator->judge_from.at) {
+            if (matching) atom_walk_step(&people, aggregator->atoms);
+            ad_walk_ahead(&walk, aggregator->ads);
+            continue;
+        }
+        aggregator->at = offset;
+        enum verdict verdict;
+        enum status status = judge(aggregator, &click, offset, &verdict, failure);
+        if (status != STATUS_OK) return status;
         add_verdict(&aggregator->totals, verdict, !click.has_event_id);
         if (aggregator->listener.judged != NULL)
             aggregator->listener.judged(aggregator->listener.self, aggregator->partition, offset, verdict);
@@ -174,6 +219,7 @@ static void step_clicks(struct aggregator *aggregator, const struct sub_block *s
         ad_walk_ahead(&walk, aggregator->ads); /* into the slot that was just used */
         watermark_click(&aggregator->watermark, &aggregator->rules, click.time, arrival, &click.identity);
     }
+    return STATUS_OK;
 }
 
 /* Takes effect from its own offset on (I2), also below the checkpoint: what stands is state. */
@@ -207,6 +253,21 @@ static enum status compare_with_checkpoint(const struct aggregator *aggregator, 
         (unsigned long long)aggregator->next.at, (unsigned long long)expected->totals.counted);
 }
 
+/* By what is forgotten meanwhile, if need be. */
+static enum status make_room(struct aggregator *aggregator, uint32_t count, struct failure *failure) {
+    if (dedup_fits(aggregator->dedup, count)) return STATUS_OK;
+    while (!dedup_purge_some(aggregator->dedup, aggregator->watermark.d)) continue;
+    bool did = true;
+    while (did && !dedup_fits(aggregator->dedup, count)) {
+        enum status status = dedup_step(aggregator->dedup, aggregator->watermark.d, &did, failure);
+        if (status != STATUS_OK) return status;
+    }
+    if (dedup_fits(aggregator->dedup, count)) return STATUS_OK;
+    return failure_set(failure, STATUS_FULL,
+                       "partition %u remembers %llu identities and has no room for more: raise --dedup-memory",
+                       aggregator->partition, (unsigned long long)dedup_usage(aggregator->dedup).entries);
+}
+
 static enum status step_sub_block(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival,
                                   struct failure *failure) {
     switch ((enum sub_block_kind)sub_block->kind) {
@@ -221,23 +282,31 @@ static enum status step_sub_block(struct aggregator *aggregator, const struct su
         if (aggregator->rules.number == 0)
             return failure_set(failure, STATUS_CORRUPT, "partition %u begins with clicks and not with rules",
                                aggregator->partition);
-        if (dedup_room(aggregator->dedup) < sub_block->count) {
-            while (!dedup_purge_some(aggregator->dedup, aggregator->watermark.d)) continue;
-            if (dedup_room(aggregator->dedup) < sub_block->count)
-                return failure_set(failure, STATUS_FULL,
-                                   "partition %u remembers %llu identities and has no room for more: raise --dedup-memory",
-                                   aggregator->partition, (unsigned long long)dedup_usage(aggregator->dedup).entries);
-        }
+        enum status status = make_room(aggregator, sub_block->count, failure);
+        if (status != STATUS_OK) return status;
         if (ads_count(aggregator->ads) > ADS_MAX - sub_block->count)
             return failure_set(failure, STATUS_FULL, "the clicks name more than %d distinct ads, which is the bound",
                                ADS_MAX);
-        step_clicks(aggregator, sub_block, arrival);
-        return STATUS_OK;
+        return step_clicks(aggregator, sub_block, arrival, failure);
     case SUB_BLOCK_FILTERS:
         return step_filters(aggregator, sub_block, failure);
     }
     return failure_set(failure, STATUS_CORRUPT, "partition %u: sub-block kind %u is not known", aggregator->partition,
                        sub_block->kind);
+}
+
+/* Below judge_from only the filters are not known yet. */
+static enum status pass_over(struct aggregator *aggregator, const struct sub_block *sub_block, struct failure *failure) {
+    return sub_block->kind == SUB_BLOCK_FILTERS ? step_filters(aggregator, sub_block, failure) : STATUS_OK;
+}
+
+static enum status arrive(const struct aggregator *aggregator, struct failure *failure) {
+    if (aggregator->filters_number == aggregator->filters_number_there) return STATUS_OK;
+    return failure_set(failure, STATUS_CORRUPT,
+                       "partition %u: %u filter records lie below offset %llu, and the files of identities tell of %u; "
+                       "remove dedup/ and start again, and they are made anew from the journal",
+                       aggregator->partition, aggregator->filters_number, (unsigned long long)aggregator->judge_from.at,
+                       aggregator->filters_number_there);
 }
 
 enum status aggregator_step(struct aggregator *aggregator, const struct journal_record *record, struct failure *failure) {
@@ -249,9 +318,17 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
                                aggregator->partition, (unsigned long long)record->number,
                                (unsigned long long)sub_block->first_offset.at, (unsigned long long)aggregator->next.at);
         bool was_below = aggregator->next.at < aggregator->counted_below.offset.at;
-        enum status status = step_sub_block(aggregator, sub_block, record->arrival, failure);
+        uint64_t end = aggregator->next.at + sub_block->count;
+        bool passed_over = end <= aggregator->judge_from.at;
+        enum status status = STATUS_OK;
+        if (!passed_over && aggregator->next.at <= aggregator->judge_from.at) status = arrive(aggregator, failure);
+        if (status == STATUS_OK)
+            status = passed_over ? pass_over(aggregator, sub_block, failure)
+                                 : step_sub_block(aggregator, sub_block, record->arrival, failure);
         if (status != STATUS_OK) return status;
-        aggregator->next.at += sub_block->count;
+        aggregator->next.at = end;
+        if (end >= aggregator->judge_from.at) aggregator->at = aggregator->next;
+        if (passed_over && end < aggregator->counted_below.offset.at) continue;
         /* I4, the partition law, against the journal's own count. */
         CHECK(verdict_totals_clicks(&aggregator->totals) == aggregator->watermark.clicks);
         if (was_below) status = compare_with_checkpoint(aggregator, failure);
@@ -259,6 +336,50 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
     }
     return STATUS_OK;
 }
+
+/* --- from one process to the next --- */
+
+enum status aggregator_restore(struct aggregator *aggregator, struct failure *why, struct failure *failure) {
+    CHECK(aggregator->next.at == 0 && aggregator->rules.number == 0);
+    return dedup_restore(aggregator->dedup, aggregator->counted_below.offset, why, failure);
+}
+
+struct journal_offset aggregator_judges_from(const struct aggregator *aggregator) {
+    return aggregator->judge_from;
+}
+
+enum status aggregator_begin(struct aggregator *aggregator, struct journal_offset first, const struct filter_record *records,
+                             uint32_t count, struct failure *failure) {
+    CHECK(aggregator->filters_number == 0);
+    if (first.at > aggregator->judge_from.at)
+        return failure_set(
+            failure, STATUS_CORRUPT,
+            "partition %u: the journal begins at offset %llu, and no files of identities tell what was before",
+            aggregator->partition, (unsigned long long)first.at);
+    /* If the store's checkpoint is at the same place, no step will look. */
+    enum status status = compare_with_checkpoint(aggregator, failure);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        CHECK(records[i].number == aggregator->filters_number + 1);
+        status = filter_atoms_step(aggregator->filter_atoms, &records[i], failure);
+        aggregator->filters_number++;
+    }
+    aggregator->next = first;
+    return status;
+}
+
+bool aggregator_keep_choose(struct aggregator *aggregator, struct journal_offset counted_below) {
+    return dedup_keep_choose(aggregator->dedup, counted_below);
+}
+
+bool aggregator_keep_take(const struct aggregator *aggregator, struct dedup_keeping *keeping) {
+    return dedup_keep_take(aggregator->dedup, keeping);
+}
+
+void aggregator_keep_done(struct aggregator *aggregator) {
+    dedup_keep_done(aggregator->dedup);
+}
+
+/* --- what was counted --- */
 
 bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     if (aggregator->next.at <= aggregator->taken.at) return false;
@@ -291,11 +412,18 @@ size_t aggregator_increments_waiting(const struct aggregator *aggregator) {
     return aggregator->waiting.increment_count + aggregator->waiting.atom_increment_count;
 }
 
-bool aggregator_purge(struct aggregator *aggregator, uint64_t room_wanted) {
+enum status aggregator_tidy(struct aggregator *aggregator, uint64_t room_wanted, bool *did, struct failure *failure) {
+    enum status status = dedup_step(aggregator->dedup, aggregator->watermark.d, did, failure);
+    if (status != STATUS_OK || *did) return status;
     struct dedup_usage usage = dedup_usage(aggregator->dedup);
     uint64_t room = dedup_room(aggregator->dedup);
-    if (room > usage.entries_max / 4 && room >= room_wanted) return false;
-    return !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
+    if (room <= usage.entries_max / 4 || room < room_wanted)
+        *did = !dedup_purge_some(aggregator->dedup, aggregator->watermark.d);
+    return STATUS_OK;
+}
+
+bool aggregator_is_behind(const struct aggregator *aggregator) {
+    return dedup_is_behind(aggregator->dedup);
 }
 
 uint32_t aggregator_filters_number(const struct aggregator *aggregator) {

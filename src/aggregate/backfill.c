@@ -23,11 +23,11 @@ struct backfill {
     size_t filter_count, filter_capacity;
 };
 
-struct backfill *backfill_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads) {
+struct backfill *backfill_create(uint32_t partition, const struct dedup_options *dedup, struct ads *ads) {
     struct backfill *backfill = memory_allocate_zeroed(1, sizeof *backfill);
     backfill->partition = partition;
     backfill->atoms = atoms_create();
-    backfill->aggregator = aggregator_create_backfill(partition, dedup_memory_bytes, ads, backfill->atoms);
+    backfill->aggregator = aggregator_create_backfill(partition, dedup, ads, backfill->atoms);
     return backfill;
 }
 
@@ -98,7 +98,10 @@ static void drop_born(struct backfill *backfill, uint32_t number) {
 
 enum status backfill_step(struct backfill *backfill, const struct journal_record *record, struct failure *failure) {
     if (!backfill->started) start(backfill);
-    enum status status = aggregator_step(backfill->aggregator, record, failure);
+    enum status status = STATUS_OK;
+    for (bool did = true; did && status == STATUS_OK && aggregator_is_behind(backfill->aggregator);)
+        status = aggregator_tidy(backfill->aggregator, 0, &did, failure);
+    if (status == STATUS_OK) status = aggregator_step(backfill->aggregator, record, failure);
     if (status != STATUS_OK) return status;
     /* The record that holds filter records holds nothing else, so no click stands behind them in it. */
     for (uint32_t i = 0; i < record->sub_block_count; i++) {

@@ -9,14 +9,15 @@
 #include "ads/ads.h"
 #include "aggregate/partial.h"
 #include "base/status.h"
+#include "dedup/dedup.h"
 #include "filter/filter.h"
 #include "journal/record.h"
 
 struct backfill;
 
-/* `dedup_memory_bytes` as for the partition's aggregator: less may be too little (STATUS_FULL). `ads` is the node's, and
- * outlives it; every ad that it meets should be there already. */
-struct backfill *backfill_create(uint32_t partition, uint64_t dedup_memory_bytes, struct ads *ads);
+/* `dedup` as for the partition's aggregator, but for the name: less memory may be too little (STATUS_FULL). `ads` is the
+ * node's, and outlives it; every ad that it meets should be there already. */
+struct backfill *backfill_create(uint32_t partition, const struct dedup_options *dedup, struct ads *ads);
 void backfill_destroy(struct backfill *backfill);
 
 /* Before the first step: count the clicks before the filter record number `born` for the filter's atom at `term_index`,

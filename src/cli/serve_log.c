@@ -56,9 +56,21 @@ void serve_log_opened(struct serve_log *say, const struct config *config, const 
               LOG_FIELDS(log_number("dedup_memory_bytes", (int64_t)config->dedup_memory_bytes),
                          log_number("dedup_entries_max", (int64_t)progress.dedup_entries_max),
                          log_number("window_memory_bytes", (int64_t)config->window_memory_bytes)),
-              "dedup memory of %llu MiB remembers %llu million clicks",
-              (unsigned long long)(config->dedup_memory_bytes >> 20),
-              (unsigned long long)(progress.dedup_entries_max / 1000000));
+              "dedup memory of %llu MiB remembers %.1f million clicks",
+              (unsigned long long)(config->dedup_memory_bytes >> 20), (double)progress.dedup_entries_max / 1e6);
+    if (progress.partitions_restored > 0)
+        log_write(&say->log, wall_now(say), LOG_EVENT_RESTORED,
+                  LOG_FIELDS(log_number("partitions", progress.partitions_restored),
+                             log_number("identities", (int64_t)progress.identities_restored),
+                             log_number("segments", (int64_t)progress.segments_skipped)),
+                  "%u partitions go on from the files of %.1f million identities; %llu segments need not be read",
+                  progress.partitions_restored, (double)progress.identities_restored / 1e6,
+                  (unsigned long long)progress.segments_skipped);
+    if (progress.partitions_rebuilt > 0)
+        log_write(&say->log, wall_now(say), LOG_EVENT_REBUILT,
+                  LOG_FIELDS(log_number("partitions", progress.partitions_rebuilt)),
+                  "the identities of %u partitions are made anew from the journal: %s", progress.partitions_rebuilt,
+                  progress.rebuilt_why);
 }
 
 void serve_log_store_damaged(struct serve_log *say, const char *moved_to, const struct failure *why) {
@@ -244,10 +256,11 @@ const char *serve_log_advice(enum status status) {
         return "see that the data directory can be read and written and that its disk is well, then start again: what was "
                "acknowledged is there";
     case STATUS_CORRUPT:
-        return "copy the data directory before anything else; `tally repair --data DIR` then says what is damaged and what "
-               "can be "
-               "done: a damaged store/ is built anew from the journal, a damaged segment of journal/ is put back from a "
-               "copy";
+        return "a damaged file of dedup/ needs nothing but another start; otherwise copy the data directory before anything "
+               "else: "
+               "`tally repair --data DIR` then says what is damaged and what can be done; a damaged store/ is built anew "
+               "from "
+               "the journal, a damaged segment of journal/ is put back from a copy";
     case STATUS_BAD_CONFIG:
         return "change the setting that is named, or give another data directory with --data; a store/ of another version "
                "or "

@@ -53,7 +53,7 @@
       "memory for reading counts of the past")                                                                              \
     X(store_checkpoint_interval_ms, DURATION, "store.checkpoint_interval", "checkpoint-interval", "30s",                    \
       RANGE(100, 3600000), CONFIG_FOR_SERVE, "time after which open minutes go to the store")                               \
-    X(store_checkpoint_clicks, COUNT, "store.checkpoint_clicks", "checkpoint-clicks", "10000000", RANGE(1000, 1000000000),  \
+    X(store_checkpoint_clicks, COUNT, "store.checkpoint_clicks", "checkpoint-clicks", "5000000", RANGE(1000, 1000000000),   \
       CONFIG_FOR_SERVE, "clicks after which they go there, if that comes first")                                            \
     X(store_flush_interval_ms, DURATION, "store.flush_interval", "flush-interval", "60s", RANGE(100, 3600000),              \
       CONFIG_FOR_SERVE, "time after which the store is synced to disk")                                                     \

@@ -32,7 +32,7 @@ static struct leaf_slot slot_of(const struct dedup_entry *entry) {
     };
 }
 
-static struct dedup_entry slot_entry(const struct leaf_slot *slot) {
+struct dedup_entry leaf_slot_entry(const struct leaf_slot *slot) {
     CHECK(!slot_is_empty(slot));
     return (struct dedup_entry){
         .identity = {.low = slot->low, .high = slot->high},
@@ -58,7 +58,7 @@ bool leaf_find(const struct leaf *leaf, uint32_t capacity, struct identity ident
     for (; !slot_is_empty(&leaf->slots[at]); at = slot_after(at, capacity)) {
         const struct leaf_slot *slot = &leaf->slots[at];
         if (slot_holds(slot, identity) && !slot_is_forgotten(slot, d)) {
-            *out = slot_entry(slot);
+            *out = leaf_slot_entry(slot);
             return true;
         }
     }
@@ -116,4 +116,45 @@ uint32_t leaf_rebuild(struct leaf *leaf, uint32_t capacity, struct event_time d,
     if (upper != NULL) upper->depth = ++leaf->depth;
     CHECK(leaf->count + dropped + (upper == NULL ? 0 : upper->count) == count_before);
     return dropped;
+}
+
+static int slot_compare(const struct leaf_slot *a, const struct leaf_slot *b) {
+    return identity_compare((struct identity){a->low, a->high}, (struct identity){b->low, b->high});
+}
+
+/* By the bits that follow those that all the leaf's identities share: identities are even, so are the buckets. */
+static uint32_t bucket_of(const struct leaf_slot *slot, uint32_t depth, uint32_t buckets) {
+    return (uint32_t)(((slot->high << depth >> 32) * buckets) >> 32);
+}
+
+static void insertion_sort(struct leaf_slot *slots, uint32_t count) {
+    for (uint32_t i = 1; i < count; i++) {
+        struct leaf_slot moved = slots[i];
+        uint32_t at = i;
+        for (; at > 0 && slot_compare(&slots[at - 1], &moved) > 0; at--) slots[at] = slots[at - 1];
+        slots[at] = moved;
+    }
+}
+
+uint32_t leaf_sorted(const struct leaf *leaf, uint32_t capacity, struct event_time d, struct leaf_slot *out,
+                     uint32_t *starts) {
+    CHECK(leaf->depth <= 32);
+    uint32_t buckets = capacity / 4 + 1, count = 0;
+    memset(starts, 0, buckets * sizeof *starts);
+    for (uint32_t at = 0; at < capacity; at++) {
+        const struct leaf_slot *slot = &leaf->slots[at];
+        if (!slot_is_empty(slot) && !slot_is_forgotten(slot, d)) starts[bucket_of(slot, leaf->depth, buckets)]++;
+    }
+    for (uint32_t bucket = 0; bucket < buckets; bucket++) {
+        uint32_t of_bucket = starts[bucket];
+        starts[bucket] = count;
+        count += of_bucket;
+    }
+    for (uint32_t at = 0; at < capacity; at++) {
+        const struct leaf_slot *slot = &leaf->slots[at];
+        if (!slot_is_empty(slot) && !slot_is_forgotten(slot, d))
+            out[starts[bucket_of(slot, leaf->depth, buckets)]++] = *slot;
+    }
+    insertion_sort(out, count);
+    return count;
 }

@@ -30,6 +30,12 @@ static inline uint32_t leaf_home(uint64_t high, uint32_t capacity) {
     return (uint32_t)(((high & UINT32_MAX) * capacity) >> 32);
 }
 
+/* The order of entries in runs, and of the leaves. */
+static inline int identity_compare(struct identity a, struct identity b) {
+    if (a.high != b.high) return a.high < b.high ? -1 : 1;
+    return (a.low > b.low) - (a.low < b.low);
+}
+
 void leaf_init(struct leaf *leaf, struct leaf_slot *zeroed_slots, uint32_t depth, uint32_t full_at);
 bool leaf_find(const struct leaf *leaf, uint32_t capacity, struct identity identity, struct event_time d,
                struct dedup_entry *out);
@@ -39,3 +45,9 @@ bool leaf_insert(struct leaf *leaf, uint32_t capacity, const struct dedup_entry 
 /* Drops what is forgotten and, with `upper`, moves the entries whose next directory bit is 1 there (an empty leaf; both
  * are then one deeper). In place, without scratch memory; visits every slot once. Returns how many were dropped. */
 uint32_t leaf_rebuild(struct leaf *leaf, uint32_t capacity, struct event_time d, struct leaf *upper);
+
+/* The live entries by identity_compare into `out` (as long as the leaf); returns how many. `starts`: capacity / 4 + 2
+ * numbers of scratch. Linear as long as identities are hashes. */
+uint32_t leaf_sorted(const struct leaf *leaf, uint32_t capacity, struct event_time d, struct leaf_slot *out,
+                     uint32_t *starts);
+struct dedup_entry leaf_slot_entry(const struct leaf_slot *slot);

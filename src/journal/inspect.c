@@ -90,6 +90,12 @@ static enum status inspect_unsealed(struct journal *journal, struct segment_read
     }
 }
 
+static void note_first_offsets(struct segment_place *place, const struct log_state *state) {
+    CHECK(place->first_offsets == NULL);
+    place->first_offsets = memory_allocate(state->partition_count * sizeof *place->first_offsets);
+    for (uint32_t p = 0; p < state->partition_count; p++) place->first_offsets[p] = state->partitions[p].next.at;
+}
+
 /* Reads the header. journal->end is then the state before the segment's first record: the first header tells it, every
  * other one must agree with the footer before it. */
 static enum status inspect_header(struct journal *journal, size_t index, struct segment_reader *reader,
@@ -113,6 +119,7 @@ static enum status inspect_header(struct journal *journal, size_t index, struct 
     if (!last && !header->sealed)
         return segment_damaged(failure, reader->path, SEGMENT_MARK_AT,
                                "the segment is not sealed, but another one follows it");
+    note_first_offsets(&journal->segments[index], first ? &journal->end : &journal->next);
     return STATUS_OK;
 }
 

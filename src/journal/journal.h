@@ -62,6 +62,18 @@ enum status journal_open(const struct journal_options *options, struct journal *
  * from its synced copy. STATUS_END after the last; STATUS_CORRUPT with file and offset, and then the journal is FAILED. */
 enum status journal_replay_next(struct journal *journal, struct journal_record **out, struct failure *failure) MUST_USE;
 
+/* Before the first journal_replay_next, after which it would be too late: `from` has for each partition the offset from
+ * which on its records are wanted. The replay then begins with the last segment that lies behind none of them: so some of
+ * what it hands out may be below. Of the segments before it headers and footers have been verified (journal_open), records
+ * not: they are when somebody reads them (journal_scan). `begins`, if not NULL, takes the first offset of each partition
+ * that it hands out, `skipped` the number of segments passed over. The filter records of what is passed over are known from
+ * here on (journal_visit_filters). Errors as journal_replay_next. */
+enum status journal_replay_from(struct journal *journal, const struct journal_offset *from, struct journal_offset *begins,
+                                uint64_t *skipped, struct failure *failure) MUST_USE;
+/* All filter records so far, in order; what `visit` is given is valid while it runs. */
+void journal_visit_filters(const struct journal *journal,
+                           void (*visit)(void *context, const struct filter_record *records, uint32_t count), void *context);
+
 /* After STATUS_END of the replay: appends a `rules` record if the log is new or the proposal changes them. `*out` is that
  * record, or NULL. A clock that is not to be trusted does not hold it up. */
 enum status journal_start(struct journal *journal, struct wall_time wall, struct mono_time mono, struct journal_record **out,

@@ -17,6 +17,7 @@ struct segment_place {
     uint64_t number;
     uint64_t records_end; /* where the last record ends: the footer, or what is no record any more */
     bool sealed;
+    uint64_t *first_offsets; /* of each partition */
 };
 
 /* The segment that is being written. `file` NULL: none, the next record begins one. */

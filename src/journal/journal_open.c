@@ -121,6 +121,7 @@ void journal_destroy(struct journal *journal) {
     segment_writer_drop(journal);
     filter_log_destroy(journal->filters);
     filter_log_destroy(journal->end_filters);
+    for (size_t i = 0; i < journal->segment_count; i++) free(journal->segments[i].first_offsets);
     free(journal->segments);
     free(journal->columns);
     journal->magic = 0;

@@ -13,6 +13,10 @@
       "Journal and store are open. dedup_entries_max: clicks that surely fit into the memory for identities.")              \
     X(LISTENING, "listening", INFO, "url", "Requests are taken; questions and clicks get 503 until `ready`.")               \
     X(REPLAYING, "replaying", INFO, "clicks, records", "Once a second while the journal is read back.")                     \
+    X(RESTORED, "restored", INFO, "partitions, identities, segments",                                                       \
+      "Partitions that go on from their files of identities; segments of the journal that need not be read for it.")        \
+    X(REBUILT, "rebuilt", WARN, "partitions",                                                                               \
+      "Files of identities in `dedup/` were of no use; they are made anew, for which the whole journal is read.")           \
     X(TORN_TAIL, "torn_tail", WARN, "file, bytes",                                                                          \
       "The last write before a crash was cut short. It was never acknowledged; its bytes are kept in the file.")            \
     X(STORE_DAMAGED, "store_damaged", WARN, "moved_to, reason",                                                             \

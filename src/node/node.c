@@ -1,6 +1,7 @@
 /* node.c: the node's life: open, fail, stop, close. */
 #include "node/node.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -49,7 +50,29 @@ static enum status open_journal(struct node *node, struct failure *failure) {
     return journal_open(&options, &node->journal, failure);
 }
 
+void node_dedup_name(char name[DEDUP_FILE_NAME_BYTES], const char *of, uint32_t partition) {
+    (void)snprintf(name, DEDUP_FILE_NAME_BYTES, "%s%02u", of, partition);
+}
+
+struct dedup_options node_dedup_options(const struct node *node, uint32_t partition, const char *of, char *name) {
+    node_dedup_name(name, of, partition);
+    struct dedup_options options = {
+        .memory_bytes = node->options.dedup_memory_bytes / node->partition_count,
+        .files = &node->seam.files,
+        .name = name,
+        .partition = partition,
+        .table_bytes = node->options.dedup_table_bytes,
+        .runs_max = (uint32_t)node->options.dedup_runs_max,
+    };
+    struct journal_uuid uuid = journal_uuid(node->journal);
+    _Static_assert(sizeof uuid.at == sizeof options.log_uuid, "it names the journal");
+    memcpy(options.log_uuid, uuid.at, sizeof options.log_uuid);
+    return options;
+}
+
 static void open_partition(struct node *node, uint32_t p) {
+    char name[DEDUP_FILE_NAME_BYTES];
+    struct dedup_options dedup = node_dedup_options(node, p, "p", name);
     struct node_partition *partition = &node->partitions[p];
     const struct view_partition *stored = view_partition(node->view, p);
     struct aggregator_checkpoint checkpoint = {stored->offset, stored->watermark, stored->totals};
@@ -57,12 +80,77 @@ static void open_partition(struct node *node, uint32_t p) {
     /* I5: what the store has counted is below what the journal holds (journal_open saw to it), and counted whole. */
     CHECK(stored->offset.at == stored->checkpoint_offset.at);
     CHECK(verdict_totals_clicks(&stored->totals) <= stored->offset.at);
-    partition->aggregator = aggregator_create(p, node->options.dedup_memory_bytes / node->partition_count, node->ads,
-                                              &checkpoint, &node->options.listener);
+    partition->aggregator = aggregator_create(p, &dedup, node->ads, &checkpoint, &node->options.listener);
     partition->checkpoint_at = node->opened_at;
     atomic_init(&partition->dedup_room, aggregator_dedup_room(partition->aggregator));
     CHECK(atomic_load(&partition->dedup_room) <= aggregator_dedup_usage(partition->aggregator).entries_max);
     node->progress.dedup_entries_max += aggregator_dedup_usage(partition->aggregator).entries_max;
+}
+
+static void note_restored(struct node *node, uint32_t p, const struct failure *why) {
+    struct node_progress *progress = &node->progress;
+    const struct aggregator *aggregator = node->partitions[p].aggregator;
+    if (aggregator_judges_from(aggregator).at > 0) {
+        progress->partitions_restored++;
+        progress->identities_restored += aggregator_dedup_usage(aggregator).entries;
+    } else if (why->status != STATUS_OK) {
+        if (progress->partitions_rebuilt++ == 0)
+            (void)snprintf(progress->rebuilt_why, sizeof progress->rebuilt_why, "%.199s", why->text);
+    }
+}
+
+static enum status open_partitions(struct node *node, struct failure *failure) {
+    node->partitions = memory_allocate_zeroed(node->partition_count, sizeof *node->partitions);
+    enum status status = STATUS_OK;
+    for (uint32_t p = 0; p < node->partition_count; p++) open_partition(node, p);
+    for (uint32_t p = 0; p < node->partition_count && status == STATUS_OK; p++) {
+        struct failure why = {0};
+        char name[DEDUP_FILE_NAME_BYTES];
+        status = aggregator_restore(node->partitions[p].aggregator, &why, failure);
+        if (status != STATUS_OK) return status;
+        note_restored(node, p, &why);
+        node_dedup_name(name, NODE_RECALCULATION_FILES, p);
+        status = dedup_clear(&node->seam.files, name, failure);
+    }
+    return status;
+}
+
+/* The filter records that the replay will not meet. */
+static void take_filters(void *context, const struct filter_record *records, uint32_t count) {
+    struct node *node = context;
+    for (uint32_t p = 0; p < node->partition_count; p++) view_pass_filters(node->view, p, count);
+    view_apply_filters(node->view, records, count);
+}
+
+struct beginning {
+    struct node *node;
+    const struct journal_offset *begins;
+    struct failure *failure;
+    enum status status;
+};
+
+static void begin_aggregators(void *context, const struct filter_record *records, uint32_t count) {
+    struct beginning *beginning = context;
+    for (uint32_t p = 0; p < beginning->node->partition_count && beginning->status == STATUS_OK; p++)
+        beginning->status = aggregator_begin(beginning->node->partitions[p].aggregator, beginning->begins[p], records, count,
+                                             beginning->failure);
+}
+
+/* The replay begins where the first partition goes on. Of what lies before, only the filters are missing. */
+static enum status choose_beginning(struct node *node, struct failure *failure) {
+    struct journal_offset from[PARTITIONS_MAX], begins[PARTITIONS_MAX];
+    for (uint32_t p = 0; p < node->partition_count; p++) from[p] = aggregator_judges_from(node->partitions[p].aggregator);
+    enum status status = journal_replay_from(node->journal, from, begins, &node->progress.segments_skipped, failure);
+    if (status != STATUS_OK) return status;
+    struct beginning beginning = {node, begins, failure, STATUS_OK};
+    if (filters_number(journal_filters(node->journal)) > 0) {
+        journal_visit_filters(node->journal, take_filters, node);
+        journal_visit_filters(node->journal, begin_aggregators, &beginning);
+        atomic_store(&node->journal_filters_bytes, filters_memory_bytes(journal_filters(node->journal)));
+    } else {
+        begin_aggregators(&beginning, NULL, 0);
+    }
+    return beginning.status;
 }
 
 static void open_intake(struct node *node) {
@@ -115,14 +203,15 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
         node->view = view_create(node->store, &node->seam.kv, node->ads, node->partition_count, &bounds);
         status = view_load(node->view, failure);
     }
-    if (status == STATUS_OK) {
-        node->partitions = memory_allocate_zeroed(node->partition_count, sizeof *node->partitions);
-        for (uint32_t p = 0; p < node->partition_count; p++) open_partition(node, p);
-        *out = node;
-        return STATUS_OK;
+    if (status == STATUS_OK) status = dedup_make_directory(&node->seam.files, failure);
+    if (status == STATUS_OK) status = open_partitions(node, failure);
+    if (status == STATUS_OK) status = choose_beginning(node, failure);
+    if (status != STATUS_OK) {
+        node_close(node);
+        return status;
     }
-    node_close(node);
-    return status;
+    *out = node;
+    return STATUS_OK;
 }
 
 /* The rules may change with journal_start, so intake begins after it. */
@@ -215,6 +304,7 @@ void node_close(struct node *node) {
     if (node->store != NULL) store_destroy(node->store);
     if (node->journal != NULL) journal_destroy(node->journal);
     ads_destroy(node->ads);
+    dedup_keeping_fini(&node->keeping);
     free(node->waiting);
     pthread_rwlock_destroy(&node->view_lock);
     pthread_mutex_destroy(&node->mail_lock);

@@ -29,22 +29,23 @@ struct node_seam {
     struct requests requests;
 };
 
-enum node_stage { NODE_STAGE_JOURNAL, NODE_STAGE_AGGREGATE, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE };
+enum node_stage { NODE_STAGE_JOURNAL, NODE_STAGE_AGGREGATE, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE, NODE_STAGE_KEEP };
 
 struct node_options {
     struct rules_proposal proposal;
     uint64_t segment_bytes;
     uint64_t dedup_memory_bytes;
-    uint64_t window_memory_bytes; /* of the last 25 h by ad */
-    uint64_t slices_memory_bytes; /* of the last 25 h by country and atom, for filters */
-    uint64_t ranking_cells_max;   /* a filtered ranking that would read more is refused */
+    uint64_t dedup_table_bytes, dedup_runs_max; /* dedup/dedup.h; for tests; 0: as the memory allows */
+    uint64_t window_memory_bytes;               /* of the last 25 h by ad */
+    uint64_t slices_memory_bytes;               /* of the last 25 h by country and atom, for filters */
+    uint64_t ranking_cells_max;                 /* a filtered ranking that would read more is refused */
     uint64_t filters_max, atoms_max;
     const struct filter_list *filters; /* to stand once the node serves; NULL: none. Outlives the start */
     uint64_t ads_max;                  /* distinct ads, for tests; 0: the bound of ads/ads.h */
     uint64_t pending_clicks_max;       /* taken in but not yet aggregated: beyond, intake waits or says 503 (I10) */
     int64_t checkpoint_interval_ms;    /* 30 s */
-    uint64_t checkpoint_clicks;        /* 10 M */
-    int64_t flush_interval_ms;         /* 60 s: the store is synced */
+    uint64_t checkpoint_clicks;        /* 5 M */
+    int64_t flush_interval_ms;         /* 60 s, or when checkpoints of so many clicks wait for it: the store is synced */
     struct verdict_listener listener;
     /* Tells a driver that the stage has work (partition only for AGGREGATE). Any thread. May be NULL. */
     void (*wake)(void *self, enum node_stage stage, uint32_t partition);
@@ -73,6 +74,7 @@ bool node_step_journal(struct node *node);                       /* replay one r
 bool node_step_aggregate(struct node *node, uint32_t partition); /* judge the partition's part of one record */
 bool node_step_reduce(struct node *node);                        /* publish, checkpoint, flush: what is due */
 bool node_step_recalculate(struct node *node);                   /* count a little of a filter's past, if that is wanted */
+bool node_step_keep(struct node *node);                          /* make runs of identities durable, if that is due */
 
 /* --- requests; any thread --- */
 /* The transport hands over a request whose head is complete. `*body_wanted`: feed its body, then end it, with `*session`.
@@ -101,6 +103,11 @@ struct node_progress {
     char torn_path[64]; /* where the torn tail of the last crash was put, known once SERVING; or empty */
     uint64_t torn_bytes;
     uint64_t dedup_entries_max;
+    /* Of node_open. Partitions that go on from their runs of identities; whose runs were of no use, and why the first of
+     * them were; segments that need not be read. */
+    uint32_t partitions_restored, partitions_rebuilt;
+    char rebuilt_why[200];
+    uint64_t identities_restored, segments_skipped;
 };
 struct node_progress node_progress(const struct node *node);
 

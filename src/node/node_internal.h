@@ -24,7 +24,9 @@ enum {
     PUBLISH_IDLE_CLICKS_MAX = 256,
     COUNT_BATCHES_MAX = 1024, /* of one commit */
     LIVE_REQUESTS_MAX = 256,  /* that watch /v1/live */
+    DEDUP_FILE_NAME_BYTES = 24,
 };
+#define NODE_RECALCULATION_FILES "recalculate-p"
 #define NODE_SLOW_COMMIT_NS UINT64_C(1000000000)
 
 struct inbox {
@@ -39,6 +41,7 @@ struct node_partition {
     struct partial partial; /* the reducer's, memory is swapped to and fro */
     struct mono_time checkpoint_at;
     atomic_ullong dedup_room;
+    bool keep_chosen, keep_due; /* guarded by lock: keep.c */
 };
 
 /* Who watches /v1/live (live.c). */
@@ -106,11 +109,18 @@ struct node {
     bool replay_ended, started;                           /* the journal step's */
     struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
     bool flush_needed;
+    uint64_t unflushed_clicks;            /* in checkpoints since the last flush */
     struct mono_time rankings_rest_until; /* the reducer's */
+    bool kept_at_stop;                    /* the reducer's */
+    struct dedup_keeping keeping;         /* the keeper's */
 };
 
 /* Everything stops here: the first reason wins, all that waits is answered 503. */
 void node_fail(struct node *node, const struct failure *failure);
+/* How a partition's aggregator remembers identities. `name`: of its files, DEDUP_FILE_NAME_BYTES; filled in, and referred to
+ * by the result. `of`: what the name begins with. */
+void node_dedup_name(char name[DEDUP_FILE_NAME_BYTES], const char *of, uint32_t partition);
+struct dedup_options node_dedup_options(const struct node *node, uint32_t partition, const char *of, char *name);
 /* Answers 503 to what waits to be committed. */
 void node_fail_queue(struct node *node, enum status status);
 void node_begin_serving(struct node *node);
@@ -138,6 +148,12 @@ enum node_refusal node_refusal(const struct node *node);
 void node_lock_view_for_writing(struct node *node);
 /* Which filter's past is being counted now. */
 struct filter_progress node_recalculation(const struct node *node);
+/* --- keep.c: the reducer's --- */
+/* The partition's checkpoint at this offset is written. */
+void node_keep_choose(struct node *node, uint32_t partition, struct journal_offset counted_below);
+/* The checkpoints written so far are durable. */
+void node_keep_flushed(struct node *node);
+bool node_keep_is_due(struct node *node);
 /* --- condition.c --- */
 /* Whether some identity might find no room: what is pending and `more` could all go to the fullest partition. */
 bool node_ads_full(const struct node *node, uint64_t more);

@@ -195,8 +195,9 @@ static void begin_pass(struct node *node) {
     recalculation->records = 0;
     CHECK(recalculation->scan == NULL && recalculation->minute_count == 0 && recalculation->ads_stored);
     recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
-    recalculation->backfill =
-        backfill_create(recalculation->partition, node->options.dedup_memory_bytes / node->partition_count, node->ads);
+    char name[DEDUP_FILE_NAME_BYTES];
+    struct dedup_options dedup = node_dedup_options(node, recalculation->partition, NODE_RECALCULATION_FILES, name);
+    recalculation->backfill = backfill_create(recalculation->partition, &dedup, node->ads);
     for (size_t i = 0; i < recalculation->atom_count; i++) {
         const struct wanted_atom *wanted = &recalculation->wanted[i];
         backfill_want(recalculation->backfill, recalculation->filter, wanted->term_index, wanted->atom, wanted->born);

@@ -129,11 +129,11 @@ static void begin_clicks(struct node *node, const struct request_head *head, voi
 /* --- questions --- */
 
 static void fill_stage_cpu(const struct node *node, struct query_status *status) {
-    static const char *const names[] = {"journal", "aggregate", "reduce", "recalculate"};
+    static const char *const names[] = {"journal", "aggregate", "reduce", "recalculate", "keep"};
     size_t count = 0;
     if (node->options.intake_cpu != NULL)
         status->stage_cpu[count++] = (struct query_stage_cpu){"intake", node->options.intake_cpu(node->options.wake_self)};
-    for (int stage = NODE_STAGE_JOURNAL; node->options.stage_cpu != NULL && stage <= NODE_STAGE_RECALCULATE; stage++)
+    for (int stage = NODE_STAGE_JOURNAL; node->options.stage_cpu != NULL && stage <= NODE_STAGE_KEEP; stage++)
         status->stage_cpu[count++] =
             (struct query_stage_cpu){names[stage], node->options.stage_cpu(node->options.wake_self, (enum node_stage)stage)};
 }
@@ -160,6 +160,11 @@ static void gather_partitions(struct node *node, struct query_status *status) {
         status->dedup.entries_max += usage.entries_max;
         status->dedup.bytes += usage.bytes;
         status->dedup.bytes_max += usage.bytes_max;
+        status->dedup.runs += usage.runs;
+        status->dedup.file_bytes += usage.file_bytes;
+        status->dedup.reads += usage.reads;
+        status->dedup.written += usage.written;
+        status->dedup.merged += usage.merged;
     }
 }
 
@@ -178,6 +183,8 @@ static void gather_totals(struct node *node, struct query_status *status) {
 
 static void gather_rest(struct node *node, struct query_status *status) {
     status->phase = node_phase_text(node_phase(node));
+    status->dedup.restored = node->progress.partitions_restored; /* fixed since node_open */
+    status->dedup.rebuilt = node->progress.partitions_rebuilt;
     status->waits_for = node_refuses(node);
     status->ads = ads_count(node->ads);
     status->filters_max = node->options.filters_max;

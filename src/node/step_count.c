@@ -12,8 +12,9 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
     if (phase == NODE_FAILED || phase == NODE_STOPPED) return false;
 
     pthread_mutex_lock(&partition->lock);
-    bool full = aggregator_increments_waiting(partition->aggregator) > INCREMENTS_WAITING_MAX;
-    struct journal_record *record = full ? NULL : node_inbox_pop(node, p);
+    bool waits = aggregator_is_behind(partition->aggregator) ||
+                 aggregator_increments_waiting(partition->aggregator) > INCREMENTS_WAITING_MAX;
+    struct journal_record *record = waits ? NULL : node_inbox_pop(node, p);
     struct failure failure = {0};
     enum status status = STATUS_OK;
     bool did = false;
@@ -21,7 +22,7 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
         status = aggregator_step(partition->aggregator, record, &failure);
         did = true;
     } else {
-        did = aggregator_purge(partition->aggregator, 2 * INTAKE_BATCH_CLICKS);
+        status = aggregator_tidy(partition->aggregator, 2 * INTAKE_BATCH_CLICKS, &did, &failure);
     }
     uint64_t room = aggregator_dedup_room(partition->aggregator);
     pthread_mutex_unlock(&partition->lock);
@@ -139,8 +140,13 @@ static bool keep_ranking(struct node *node, bool idle) {
     return status == STATUS_OK;
 }
 
+static uint64_t clicks_since_checkpoint(const struct view_partition *public) {
+    return verdict_totals_clicks(&public->totals) - verdict_totals_clicks(&public->checkpoint_totals);
+}
+
 static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
     struct failure failure = {0};
+    node->unflushed_clicks += clicks_since_checkpoint(view_partition(node->view, p));
     if (view_checkpoint_write(node->view, p, &failure) != STATUS_OK) {
         node_fail(node, &failure);
         return false;
@@ -152,6 +158,7 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
     CHECK(view_partition(node->view, p)->checkpoint_offset.at == view_partition(node->view, p)->offset.at);
     node->partitions[p].checkpoint_at = now;
     node->flush_needed = true;
+    node_keep_choose(node, p, view_partition(node->view, p)->checkpoint_offset);
     atomic_fetch_add(&node->checkpoints, 1);
     return true;
 }
@@ -161,9 +168,14 @@ static bool checkpoint_due(const struct node *node, uint32_t p, struct mono_time
     if (public->offset.at == public->checkpoint_offset.at) return false;
     CHECK(public->offset.at > public->checkpoint_offset.at);
     CHECK(verdict_totals_clicks(&public->totals) >= verdict_totals_clicks(&public->checkpoint_totals));
-    uint64_t clicks = verdict_totals_clicks(&public->totals) - verdict_totals_clicks(&public->checkpoint_totals);
-    return clicks >= node->options.checkpoint_clicks / node->partition_count + 1 ||
+    return clicks_since_checkpoint(public) >= node->options.checkpoint_clicks / node->partition_count + 1 ||
            elapsed_ms(node->partitions[p].checkpoint_at, now) >= node->options.checkpoint_interval_ms;
+}
+
+/* By clicks too, since a start has to read again what came after the store was synced. */
+static bool flush_due(const struct node *node, struct mono_time now) {
+    return node->flush_needed && (elapsed_ms(node->flushed_at, now) >= node->options.flush_interval_ms ||
+                                  node->unflushed_clicks >= node->options.checkpoint_clicks);
 }
 
 static bool flush(struct node *node, struct mono_time now) {
@@ -171,9 +183,24 @@ static bool flush(struct node *node, struct mono_time now) {
     CHECK(node->flush_needed && now.ns >= node->flushed_at.ns);
     node->flushed_at = now;
     node->flush_needed = false;
-    if (store_flush(node->store, &failure) == STATUS_OK) return true;
+    node->unflushed_clicks = 0;
+    if (store_flush(node->store, &failure) == STATUS_OK) {
+        node_keep_flushed(node);
+        return true;
+    }
     node_fail(node, &failure);
     return false;
+}
+
+/* What is in runs by now is kept, once: the next start has that much less to read. True when that is done. */
+static bool keep_last(struct node *node) {
+    if (!node->kept_at_stop && !node_keep_is_due(node)) {
+        node->kept_at_stop = true;
+        for (uint32_t p = 0; p < node->partition_count; p++)
+            node_keep_choose(node, p, view_partition(node->view, p)->checkpoint_offset);
+        node_keep_flushed(node);
+    }
+    return !node_keep_is_due(node);
 }
 
 /* The last publication, checkpoints and flush, once everything durable has been aggregated. */
@@ -192,6 +219,7 @@ static bool finish_counting(struct node *node, struct mono_time now) {
         if (public->offset.at != public->checkpoint_offset.at && !checkpoint(node, p, now)) return true;
     }
     if (node->flush_needed && !flush(node, now)) return true;
+    if (!keep_last(node)) return false;
     CHECK(atomic_load(&node->pending_clicks) == 0 && atomic_load(&node->stop_stage) == STOP_COUNTING);
     for (uint32_t p = 0; p < node->partition_count; p++)
         CHECK(view_partition(node->view, p)->checkpoint_offset.at == view_partition(node->view, p)->offset.at);
@@ -222,6 +250,6 @@ bool node_step_reduce(struct node *node) {
         (void)checkpoint(node, p, now);
         return true; /* one at a time, so that publishing goes on in between */
     }
-    if (node->flush_needed && elapsed_ms(node->flushed_at, now) >= node->options.flush_interval_ms) return flush(node, now);
+    if (flush_due(node, now)) return flush(node, now);
     return did;
 }

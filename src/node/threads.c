@@ -10,13 +10,14 @@
 #include "base/check.h"
 
 enum {
-    WORKERS_FIXED = 3, /* journal, reducer, recalculation */
+    WORKERS_FIXED = 4, /* journal, reducer, recalculation, keeper */
     WORKERS_MAX = WORKERS_FIXED + PARTITIONS_MAX,
     JOURNAL_IDLE_MS = 20, /* ticks are due to the second; 20 ms more do not matter */
     REDUCE_IDLE_MS = 5,   /* the publication's pace is the node's business; this only bounds its delay */
     AGGREGATE_IDLE_MS = 100,
     RECALCULATE_IDLE_MS = 200, /* so long after it is wanted it begins */
     THREAD_NAME_BYTES = 16,    /* the kernel's limit, with the 0 at the end */
+    KEEP_IDLE_MS = 1000,       /* it is woken when there is something */
 };
 
 /* A thread that steps one stage until told to end, and sleeps while there is nothing to do. */
@@ -51,6 +52,8 @@ static struct worker *worker_of(struct node_threads *threads, enum node_stage st
         return &threads->workers[WORKERS_FIXED + partition];
     case NODE_STAGE_RECALCULATE:
         return &threads->workers[2];
+    case NODE_STAGE_KEEP:
+        return &threads->workers[3];
     }
     CHECK_FAIL("stage %d", (int)stage);
 }
@@ -90,6 +93,8 @@ static bool step(struct worker *worker) {
         return node_step_aggregate(worker->threads->node, worker->partition);
     case NODE_STAGE_RECALCULATE:
         return node_step_recalculate(worker->threads->node);
+    case NODE_STAGE_KEEP:
+        return node_step_keep(worker->threads->node);
     }
     return false;
 }
@@ -115,7 +120,8 @@ static void *run(void *self) {
     static const int idle_ms[] = {[NODE_STAGE_JOURNAL] = JOURNAL_IDLE_MS,
                                   [NODE_STAGE_AGGREGATE] = AGGREGATE_IDLE_MS,
                                   [NODE_STAGE_REDUCE] = REDUCE_IDLE_MS,
-                                  [NODE_STAGE_RECALCULATE] = RECALCULATE_IDLE_MS};
+                                  [NODE_STAGE_RECALCULATE] = RECALCULATE_IDLE_MS,
+                                  [NODE_STAGE_KEEP] = KEEP_IDLE_MS};
     while (!atomic_load(&worker->threads->ending))
         if (!step(worker)) sleep_until_work(worker, idle_ms[worker->stage]);
     return NULL;
@@ -156,7 +162,8 @@ struct node_threads *node_threads_create(struct node_options *options) {
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         struct worker *worker = &threads->workers[i];
         worker->threads = threads;
-        static const enum node_stage fixed[WORKERS_FIXED] = {NODE_STAGE_JOURNAL, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE};
+        static const enum node_stage fixed[WORKERS_FIXED] = {NODE_STAGE_JOURNAL, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE,
+                                                             NODE_STAGE_KEEP};
         worker->stage = i < WORKERS_FIXED ? fixed[i] : NODE_STAGE_AGGREGATE;
         worker->partition = i < WORKERS_FIXED ? 0 : i - WORKERS_FIXED;
         CHECK(pthread_mutex_init(&worker->lock, NULL) == 0);

@@ -1,5 +1,5 @@
 /* threads.h: drives a node with threads: one for the journal, one for each partition, one for the reducer, one
- * for recalculations. */
+ * for recalculations, one that makes files of identities durable. */
 #pragma once
 
 #include "node/node.h"

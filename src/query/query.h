@@ -32,7 +32,9 @@ struct query_status {
     struct journal_totals totals;
     struct rules rules;
     struct dedup_usage_summary {
-        uint64_t entries, entries_max, bytes, bytes_max;
+        uint64_t entries, entries_max, bytes, bytes_max, runs, file_bytes, reads;
+        uint64_t written, merged;   /* runs, since the start */
+        uint64_t restored, rebuilt; /* partitions, by the start */
     } dedup;
     const char *phase;     /* "starting", "replaying", "serving", "stopping", "failed" */
     const char *waits_for; /* NULL, or why intake says 503 now, in words */

@@ -115,6 +115,13 @@ static void append_node(struct buffer *out, const struct figures *figures) {
     append_member(out, "entries_max", status->dedup.entries_max);
     append_member(out, "bytes", status->dedup.bytes);
     append_member(out, "bytes_max", status->dedup.bytes_max);
+    append_member(out, "runs", status->dedup.runs);
+    append_member(out, "file_bytes", status->dedup.file_bytes);
+    append_member(out, "reads", status->dedup.reads);
+    append_member(out, "runs_written", status->dedup.written);
+    append_member(out, "runs_merged", status->dedup.merged);
+    append_member(out, "partitions_restored", status->dedup.restored);
+    append_member(out, "partitions_rebuilt", status->dedup.rebuilt);
     buffer_printf(out, "},\"ads\":%" PRIu64, status->ads);
     buffer_printf(out, ",\"journal\":{\"records\":%" PRIu64, status->totals.records);
     append_member(out, "bytes", status->totals.bytes);

@@ -185,18 +185,6 @@ uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad) {
     return sum;
 }
 
-#ifdef TALLY_COSTLY_CHECKS
-/* The cells of the shards are those of the table, and so are their slots. */
-static bool shards_agree(const struct cell_table *table) {
-    uint64_t cells = table->whole.cell_count, slots = table->whole.slot_count;
-    for (uint32_t i = 0; table->shards != NULL && i < CELL_SHARDS; i++) {
-        cells += table->shards[i].cell_count;
-        slots += table->shards[i].slot_count;
-    }
-    return cells == table->cell_count && slots == table->slot_count;
-}
-#endif
-
 struct slice *cell_table_sorted(const struct cell_table *table, struct slice *items, struct slice *scratch) {
     struct cell_cursor cursor = {0};
     uint32_t count = 0;

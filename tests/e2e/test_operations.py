@@ -91,7 +91,7 @@ def test_nothing_that_a_click_says_is_logged(new_server):
     for path in ("/v1/ads/secretad/aggregated_cnt", "/v1/ads/secretad/series?step=secretrubbish", "/secretrubbish"):
         server.get(path)
     for number in range(1000):
-        if server.post_lines([line.replace("ad", "secretad", 1) for line in batch(number)]).status == 503:
+        if server.post_lines([line.replace("ad", "secretad", 1) for line in batch(number, 500)]).status == 503:
             break
     wait_until(lambda: server.events("refusing") and server.events("checkpoint"), "a refusal and a checkpoint")
     server.stop()
@@ -103,7 +103,7 @@ def test_full_memory_is_logged_counted_and_shown_by_the_probe(new_server):
     server = new_server().start("--dedup-memory", "1MiB", *PAST)
     refused = 0
     for number in range(1000):
-        if server.post_lines(batch(number)).status == 503:
+        if server.post_lines(batch(number, 500)).status == 503:
             refused += 1
             if refused == 3:
                 break

@@ -7,6 +7,7 @@
 #include "store/cells.h"
 #include "view/minute_vector.h"
 #include "view/slice_vector.h"
+#include "view/slices.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,7 +64,7 @@ static uint32_t read_items(const uint8_t *data, size_t size, struct slice *items
             }
         }
         for (; repeat > 0 && count < ITEMS_MAX; repeat--) {
-            items[count++] = (struct slice){atom_cell_key(atom, ad, (struct country){(uint16_t)country}), clicks};
+            items[count++] = (struct slice){slice_key_atom(atom, ad, (struct country){(uint16_t)country}), clicks};
             if (repeat > 1) ad = (ad + 1) % ADS;
         }
     }
@@ -80,7 +81,7 @@ static void check_table(const struct slice *items, uint32_t count, const struct 
     while (cell_table_next(&table, &cursor) != NULL) walked++;
     CHECK(walked == sums->count);
     for (uint32_t i = 0; i < sums->count; i++) CHECK(cell_table_count(&table, sums->at[i].key) == sums->at[i].count);
-    CHECK(cell_table_count(&table, atom_cell_key(ATOMS_MAX, 1, (struct country){1})) == 0);
+    CHECK(cell_table_count(&table, slice_key_atom(ATOMS_MAX, 1, (struct country){1})) == 0);
     cell_table_fini(&table);
 }
 
@@ -116,13 +117,13 @@ static void check_minute(const struct slice *items, uint32_t count) {
     const uint32_t base = count / 2;
     memset(plain, 0, sizeof plain);
     memset(dense, 0, sizeof dense);
-    for (uint32_t i = 0; i < base; i++) plain[atom_key_ad(items[i].key)] += (uint32_t)items[i].count;
+    for (uint32_t i = 0; i < base; i++) plain[slice_key_atom_ad(items[i].key)] += (uint32_t)items[i].count;
     for (uint32_t ad = 0; ad < ADS; ad++)
         if (plain[ad] > 0) counts[distinct++] = (struct ad_count){ad, plain[ad]};
     minute_vector_init(&vector, counts, scratch, distinct);
     for (uint32_t i = base; i < count; i++) {
-        plain[atom_key_ad(items[i].key)] += (uint32_t)items[i].count;
-        cell_table_add(&vector.late, cell_key(atom_key_ad(items[i].key), (struct country){0}), items[i].count);
+        plain[slice_key_atom_ad(items[i].key)] += (uint32_t)items[i].count;
+        cell_table_add(&vector.late, cell_key(slice_key_atom_ad(items[i].key), (struct country){0}), items[i].count);
     }
     minute_vector_add_to(&vector, dense, false);
     for (uint32_t ad = 0; ad < ADS; ad++) CHECK(dense[ad] == plain[ad] && minute_vector_count(&vector, ad) == plain[ad]);
@@ -152,7 +153,7 @@ static void check_runs(const struct sums *sums) {
     static struct atom_cell cells[ITEMS_MAX];
     struct buffer run = {0};
     for (uint32_t i = 0; i < sums->count; i++)
-        cells[i] = (struct atom_cell){atom_key_atom(sums->at[i].key), atom_key_ad(sums->at[i].key),
+        cells[i] = (struct atom_cell){slice_key_atom_of(sums->at[i].key), slice_key_atom_ad(sums->at[i].key),
                                       cell_key_country(sums->at[i].key), sums->at[i].count};
     for (struct cell_list left = cell_list_of_atoms(cells, sums->count); left.count > 0;) {
         const size_t count = cells_run_length(left);

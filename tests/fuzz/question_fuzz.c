@@ -67,7 +67,8 @@ static void make_view(void) {
     ads = ads_create(1);
     view = view_create(store, &kv, ads, PARTITIONS, &bounds);
     CHECK(view_load(view, NULL) == STATUS_OK);
-    for (uint32_t p = 0; p < PARTITIONS; p++) aggregators[p] = aggregator_create(p, 1 << 20, ads, &nothing, NULL);
+    const struct dedup_options dedup = {.memory_bytes = 1 << 20};
+    for (uint32_t p = 0; p < PARTITIONS; p++) aggregators[p] = aggregator_create(p, &dedup, ads, &nothing, NULL);
     count(&log, aggregators, journal_record_hold(log.rules));
     for (int minute = 0; minute < 5; minute++) {
         if (minute == 2) make_filters(&log, aggregators);

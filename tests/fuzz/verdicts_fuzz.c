@@ -219,7 +219,8 @@ static void node_open(struct world *world) {
     for (uint32_t p = 0; p < PARTITIONS; p++) {
         const struct view_partition *stored = view_partition(world->view, p);
         const struct aggregator_checkpoint checkpoint = {stored->offset, stored->watermark, stored->totals};
-        world->aggregators[p] = aggregator_create(p, DEDUP_BYTES, world->ads, &checkpoint, &listener);
+        const struct dedup_options dedup = {.memory_bytes = DEDUP_BYTES};
+        world->aggregators[p] = aggregator_create(p, &dedup, world->ads, &checkpoint, &listener);
     }
     world->stepped = world->filters_applied = 0;
 }

@@ -5,7 +5,7 @@ enum { STEPS_BESIDE_MAX = 8 };
 
 /* Steps of the stages that are not the one that waits, and whatever comes from outside. */
 static void step_beside(struct world *world) {
-    uint64_t choice = below(world, 10);
+    uint64_t choice = below(world, 11);
     if (choice == 0)
         world_check_status(world);
     else if (choice == 1)
@@ -20,6 +20,8 @@ static void step_beside(struct world *world) {
         (void)node_step_reduce(world->node);
     else if (choice == 7 && world->stage == NODE_STAGE_JOURNAL)
         (void)node_step_recalculate(world->node);
+    else if (choice == 8)
+        (void)node_step_keep(world->node);
     else
         (void)node_step_aggregate(world->node, (uint32_t)below(world, node_partition_count(world->node)));
     world->coverage->steps_beside_a_write++;

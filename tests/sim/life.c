@@ -200,9 +200,28 @@ static void take_refusal(struct world *world, const struct failure *failure, con
     }
 }
 
+/* What is destroyed lies in segments that this start need not read: it goes on from the identities and counts that were kept
+ * before. The log cannot say any more whether they are right, so here the run is over, unless a copy is put back. */
+static void take_unread_damage(struct world *world) {
+    if (node_progress(world->node).segments_skipped == 0)
+        world_problem(world, "the node starts on a journal that cannot be read");
+    world->coverage->starts_beside_damage++;
+    world_kill(world);
+    if (fake_files_undo_rot(world->files)) {
+        world->coverage->rot_brought_back++;
+        world->destroyed_seen = 0;
+    } else {
+        world->journal_lost = true;
+        world->coverage->journals_lost++;
+    }
+}
+
 static void begin_serving(struct world *world) {
     world->served = true;
     world->coverage->torn_tails += node_progress(world->node).torn_path[0] != '\0';
+    world->coverage->starts_from_runs += node_progress(world->node).partitions_restored > 0;
+    world->coverage->starts_in_a_later_segment += node_progress(world->node).segments_skipped > 0;
+    world->coverage->runs_of_no_use += node_progress(world->node).partitions_rebuilt > 0;
     world->coverage->restarts_with_filters += world_any_filter_stands(world);
     world_relearn_filters(world);
 }
@@ -225,8 +244,9 @@ static bool try_to_start(struct world *world) {
     bool started = world_start(world, &world->node, &failure);
     world->rot_at = 0;
     bool rotted = fake_files_counts(world->files).destroyed != destroyed;
-    if (started) {
-        if (!readable) world_problem(world, "the node starts on a journal that cannot be read");
+    if (started && !readable) {
+        take_unread_damage(world);
+    } else if (started) {
         begin_serving(world);
     } else if (fake_files_counts(world->files).injected > injected) {
         bool power = below(world, 2) == 0;

@@ -95,9 +95,13 @@ static void note_verdict(void *self, uint32_t partition, struct journal_offset o
 /* --- life --- */
 
 static void choose_options(struct world *world) {
+    uint32_t partitions = 1 + (uint32_t)below(world, 6);
     world->options = (struct node_options){
         .segment_bytes = 4096 + below(world, 60000),
-        .dedup_memory_bytes = 4 << 20,
+        /* So little that identities are in runs soon, with more or fewer of them. */
+        .dedup_memory_bytes = (uint64_t)partitions * ((100 << 10) + below(world, 64 << 10)),
+        .dedup_table_bytes = 2048 + below(world, 4096),
+        .dedup_runs_max = 3 + below(world, 7),
         .window_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .slices_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .ranking_cells_max = UINT64_C(1) << 40,
@@ -109,7 +113,7 @@ static void choose_options(struct world *world) {
         .flush_interval_ms = (int64_t)(1 + below(world, 90)) * SECOND_MS,
         .listener = {world, note_verdict},
     };
-    world->options.proposal.partition_count = 1 + (uint32_t)below(world, 6);
+    world->options.proposal.partition_count = partitions;
     world_choose_rules(world);
 }
 
@@ -168,25 +172,29 @@ void world_fini(struct world *world) {
     fake_files_destroy(world->files);
 }
 
+enum { FIXED_STAGES = 4 }; /* beside one for each partition */
+
 static bool step_stage(struct world *world, struct node *node, uint32_t choice) {
-    static const int stages[] = {NODE_STAGE_JOURNAL, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE};
+    static const int stages[] = {NODE_STAGE_JOURNAL, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE, NODE_STAGE_KEEP};
     int before = world->stage;
     bool did;
-    world->stage = choice < 3 ? stages[choice] : NODE_STAGE_AGGREGATE;
+    world->stage = choice < FIXED_STAGES ? stages[choice] : NODE_STAGE_AGGREGATE;
     if (choice == 0)
         did = node_step_journal(node);
     else if (choice == 1)
         did = node_step_reduce(node);
     else if (choice == 2)
         did = world->recalculating = node_step_recalculate(node);
+    else if (choice == 3)
+        did = node_step_keep(node);
     else
-        did = node_step_aggregate(node, choice - 3);
+        did = node_step_aggregate(node, choice - FIXED_STAGES);
     world->stage = before;
     return did;
 }
 
 bool world_step_node(struct world *world, struct node *node) {
-    uint32_t stages = 3 + node_partition_count(node);
+    uint32_t stages = FIXED_STAGES + node_partition_count(node);
     if (world->order == ORDER_RANDOM) return step_stage(world, node, (uint32_t)below(world, stages));
     /* The last partition first, and the journal after all others. */
     bool did = step_stage(world, node, stages - 1 - world->turn % stages);

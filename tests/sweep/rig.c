@@ -114,6 +114,7 @@ static bool round_of_steps(struct rig *rig) {
     for (uint32_t p = 0; p < node_partition_count(rig->node); p++) (void)node_step_aggregate(rig->node, p);
     (void)node_step_recalculate(rig->node);
     (void)node_step_reduce(rig->node);
+    (void)node_step_keep(rig->node);
     fake_clock_pass(&rig->clock, ROUND_MS);
     return runs_on(rig);
 }

@@ -21,7 +21,8 @@ static void note_verdict(void *self, uint32_t partition, struct journal_offset o
 static void begin_at(struct bench *bench, const struct aggregator_checkpoint *checkpoint) {
     struct verdict_listener listener = {bench, note_verdict};
     aggregator_destroy(bench->aggregator);
-    bench->aggregator = aggregator_create(0, STREAM_MEMORY, bench->ads, checkpoint, &listener);
+    bench->aggregator =
+        aggregator_create(0, &(struct dedup_options){.memory_bytes = STREAM_MEMORY}, bench->ads, checkpoint, &listener);
 }
 
 static struct bench *begin(uint64_t seed) {
@@ -29,7 +30,8 @@ static struct bench *begin(uint64_t seed) {
     struct aggregator_checkpoint nothing = {0};
     bench->stream = stream_make(seed);
     bench->ads = ads_create(1);
-    bench->aggregator = aggregator_create(0, STREAM_MEMORY, bench->ads, &nothing, NULL);
+    bench->aggregator =
+        aggregator_create(0, &(struct dedup_options){.memory_bytes = STREAM_MEMORY}, bench->ads, &nothing, NULL);
     begin_at(bench, &nothing);
     return bench;
 }
@@ -258,7 +260,8 @@ static void a_filter_stands_in_every_partition_from_its_record_on(void **state) 
     fake_log_open(&log, &rules);
     struct ads *ads = ads_create(1);
     struct aggregator *aggregators[TWO];
-    for (uint32_t p = 0; p < TWO; p++) aggregators[p] = aggregator_create(p, STREAM_MEMORY, ads, &nothing, NULL);
+    for (uint32_t p = 0; p < TWO; p++)
+        aggregators[p] = aggregator_create(p, &(struct dedup_options){.memory_bytes = STREAM_MEMORY}, ads, &nothing, NULL);
     assert_true(
         filter_parse(12, BYTES_LITERAL("DEU"), BYTES_LITERAL("1.2.0.0/16"), BYTES_LITERAL("u"), true, &filter, &flaw));
     step_both(aggregators, journal_record_hold(log.rules), &clicks, &matches);

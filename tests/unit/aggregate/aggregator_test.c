@@ -36,7 +36,7 @@ static void begin(struct bench *bench) {
     struct aggregator_checkpoint nothing = {0};
     fake_log_open(&bench->log, &one_partition);
     bench->ads = ads_create(1);
-    bench->aggregator = aggregator_create(0, MEMORY, bench->ads, &nothing, NULL);
+    bench->aggregator = aggregator_create(0, &(struct dedup_options){.memory_bytes = MEMORY}, bench->ads, &nothing, NULL);
     step(bench, journal_record_hold(bench->log.rules));
 }
 
@@ -113,7 +113,7 @@ static void clicks_below_the_checkpoint_are_remembered_but_not_handed_on(void **
     take(&bench);
     struct aggregator_checkpoint checkpoint = {bench.partial.to, bench.partial.watermark, bench.partial.totals};
     aggregator_destroy(bench.aggregator);
-    bench.aggregator = aggregator_create(0, MEMORY, bench.ads, &checkpoint, NULL);
+    bench.aggregator = aggregator_create(0, &(struct dedup_options){.memory_bytes = MEMORY}, bench.ads, &checkpoint, NULL);
     step(&bench, journal_record_hold(bench.log.rules));
     step(&bench, journal_record_hold(first));
     assert_false(aggregator_take(bench.aggregator, &bench.partial));
@@ -137,7 +137,7 @@ static void a_checkpoint_that_the_journal_does_not_give_is_refused(void **state)
     struct aggregator_checkpoint checkpoint = {bench.partial.to, bench.partial.watermark, bench.partial.totals};
     checkpoint.totals.counted++;
     aggregator_destroy(bench.aggregator);
-    bench.aggregator = aggregator_create(0, MEMORY, bench.ads, &checkpoint, NULL);
+    bench.aggregator = aggregator_create(0, &(struct dedup_options){.memory_bytes = MEMORY}, bench.ads, &checkpoint, NULL);
     step(&bench, journal_record_hold(bench.log.rules));
     struct failure failure = {0};
     assert_int_equal(aggregator_step(bench.aggregator, record, &failure), STATUS_CORRUPT);

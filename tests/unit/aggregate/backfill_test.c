@@ -26,7 +26,8 @@ static struct bench *begin(uint64_t seed) {
     struct verdict_listener listener = {bench, note_verdict};
     bench->stream = stream_make(seed);
     bench->ads = ads_create(1);
-    struct aggregator *aggregator = aggregator_create(0, STREAM_MEMORY, bench->ads, &nothing, &listener);
+    struct aggregator *aggregator =
+        aggregator_create(0, &(struct dedup_options){.memory_bytes = STREAM_MEMORY}, bench->ads, &nothing, &listener);
     for (size_t i = 0; i < STREAM_STEPS; i++)
         assert_int_equal(aggregator_step(aggregator, &bench->stream->steps[i].record, NULL), STATUS_OK);
     assert_true(aggregator_take(aggregator, &bench->live));
@@ -72,7 +73,7 @@ static void what_was_counted_live_and_by_the_backfill_is_all_that_matches(void *
     size_t filled = 0;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         struct bench *bench = begin(seed);
-        struct backfill *backfill = backfill_create(0, STREAM_MEMORY, bench->ads);
+        struct backfill *backfill = backfill_create(0, &(struct dedup_options){.memory_bytes = STREAM_MEMORY}, bench->ads);
         for (size_t f = bench->stream->filter_count; f-- > 0;)
             if (bench->stream->filters[f].standing) want_all_atoms(bench, backfill, &bench->stream->filters[f]);
         assert_false(backfill_done(backfill));
@@ -101,7 +102,7 @@ static void it_is_done_when_the_last_of_its_records_has_passed(void **state) {
     const struct stream_filter *filter = NULL;
     for (size_t f = 0; f < bench->stream->filter_count && filter == NULL; f++)
         if (!filter_is_region_only(bench->stream->filters[f].filter)) filter = &bench->stream->filters[f];
-    struct backfill *backfill = backfill_create(0, STREAM_MEMORY, bench->ads);
+    struct backfill *backfill = backfill_create(0, &(struct dedup_options){.memory_bytes = STREAM_MEMORY}, bench->ads);
     want_all_atoms(bench, backfill, filter);
     size_t done = run(bench, backfill), passed = 0;
     uint32_t number = 0;
@@ -115,7 +116,7 @@ static void it_is_done_when_the_last_of_its_records_has_passed(void **state) {
 static void of_nothing_wanted_it_is_done_at_once_and_counts_nothing(void **state) {
     (void)state;
     struct bench *bench = begin(4);
-    struct backfill *backfill = backfill_create(0, STREAM_MEMORY, bench->ads);
+    struct backfill *backfill = backfill_create(0, &(struct dedup_options){.memory_bytes = STREAM_MEMORY}, bench->ads);
     assert_true(backfill_done(backfill));
     (void)run(bench, backfill);
     assert_int_equal(bench->past.atom_increment_count, 0);

@@ -59,7 +59,7 @@ static void without_anything_given_the_defaults_hold(void **state) {
     assert_int_equal(config.journal_segment_size_bytes, 256 << 20);
     assert_int_equal(config.intake_pending_clicks, 1000000);
     assert_int_equal(config.store_checkpoint_interval_ms, 30 * SECOND_MS);
-    assert_int_equal(config.store_checkpoint_clicks, 10000000);
+    assert_int_equal(config.store_checkpoint_clicks, 5000000);
     assert_int_equal(config.store_flush_interval_ms, MINUTE_MS);
     assert_int_equal(config.store_cache_bytes, 256 << 20);
     assert_int_equal(config.http_threads, 4);

@@ -44,6 +44,7 @@ static inline bool step_all(struct bench *bench) {
     for (uint32_t p = 0; p < node_partition_count(bench->node); p++) did = node_step_aggregate(bench->node, p) || did;
     fake_clock_pass(&bench->clock, 20);
     did = node_step_recalculate(bench->node) || did;
+    did = node_step_keep(bench->node) || did;
     return node_step_reduce(bench->node) || did;
 }
 

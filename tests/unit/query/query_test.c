@@ -18,8 +18,11 @@ static void status_tells_everything_and_its_totals_add_up(void **state) {
                           "\"watermark\":\"2021-01-01T12:10:30.500Z\",\"sealed_to\":\"2021-01-01T12:05:00Z\","
                           "\"counted\":3,\"duplicate\":1,\"conflict\":1,\"too_late\":0,\"invalid\":0,"
                           "\"duplicate_content\":1,\"late_amended\":0,\"cells_in_memory\":8},{\"partition\":1,");
-    assert_contains(body, "],\"phase\":\"serving\",\"waits_for\":null,\"dedup\":{\"entries\":9,\"entries_max\":1000,"
-                          "\"bytes\":4000,\"bytes_max\":5000},\"ads\":3,");
+    assert_contains(
+        body,
+        "],\"phase\":\"serving\",\"waits_for\":null,\"dedup\":{\"entries\":9,\"entries_max\":1000,"
+        "\"bytes\":4000,\"bytes_max\":5000,\"runs\":2,\"file_bytes\":7000,\"reads\":3,\"runs_written\":12,\"runs_merged\":4,"
+        "\"partitions_restored\":2,\"partitions_rebuilt\":1},\"ads\":3,");
     assert_contains(body, "\"conservation\":{\"intake\":true,\"partitions\":true},");
     assert_contains(body,
                     "\"memory\":{\"resident_bytes\":0,\"dedup_bytes\":4000,\"dedup_bytes_max\":5000,\"window_bytes\":100,"
@@ -130,6 +133,7 @@ static void metrics_say_what_status_says(void **state) {
         "tally_conservation_violated{law=\"intake\"} 0",
         "tally_uptime_seconds 12.500",
         "tally_dedup_entries_max 1000",
+        "tally_dedup_reads_total 3",
         "tally_journal_syncs_total 6",
         "tally_view_version 11",
         "tally_rules_number 1",

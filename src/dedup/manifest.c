@@ -1,0 +1,136 @@
+#include "dedup/manifest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/check.h"
+
+#define MANIFEST_MAGIC UINT64_C(0x74736C796C6C6174) /* "tallylst" */
+enum {
+    MANIFEST_HEAD_BYTES = 8 + 4 + 4, /* magic, version, length */
+    MANIFEST_BYTES_MAX = 8192,
+    CRC_BYTES = 4,
+};
+
+void manifest_path(char path[MANIFEST_PATH_BYTES], const char *of) {
+    int len = snprintf(path, MANIFEST_PATH_BYTES, "dedup/%s.manifest", of);
+    CHECK(len > 0 && len < MANIFEST_PATH_BYTES);
+}
+
+void manifest_encode(const struct manifest *manifest, const uint8_t log[RUN_LOG_BYTES], uint32_t partition,
+                     struct buffer *out) {
+    const struct dedup_position *position = &manifest->position;
+    size_t begin = out->len;
+    CHECK(position->known && position->state_len <= sizeof position->state && manifest->run_count <= DEDUP_RUNS_MAX);
+    buffer_put_u64(out, MANIFEST_MAGIC);
+    buffer_put_u32(out, MANIFEST_FORMAT_VERSION);
+    buffer_put_u32(out, 0); /* length, below */
+    buffer_append(out, log, RUN_LOG_BYTES);
+    buffer_put_u32(out, partition);
+    buffer_put_u64(out, position->offset.at);
+    buffer_put_u64(out, (uint64_t)position->d.ms);
+    buffer_put_u32(out, manifest->run_count);
+    for (uint32_t i = 0; i < manifest->run_count; i++) {
+        buffer_put_u64(out, manifest->runs[i].number);
+        buffer_put_u64(out, manifest->runs[i].count);
+        buffer_put_u32(out, manifest->runs[i].footer_crc);
+    }
+    buffer_put_u32(out, position->state_len);
+    buffer_append(out, position->state, position->state_len);
+    put_u32(out->at + begin + 12, (uint32_t)(out->len - begin + CRC_BYTES));
+    buffer_put_u32(out, crc32c(0, (struct bytes){out->at + begin, out->len - begin}));
+    CHECK(out->len - begin <= MANIFEST_BYTES_MAX);
+}
+
+static enum status damaged(const char *path, const char *what, struct failure *failure) {
+    return failure_set(failure, STATUS_CORRUPT, "%s: %s", path, what);
+}
+
+static void decode_body(struct reader *reader, struct manifest *out) {
+    struct dedup_position *position = &out->position;
+    position->known = true;
+    position->offset.at = reader_u64(reader);
+    position->d.ms = (int64_t)reader_u64(reader);
+    out->run_count = reader_u32(reader);
+    if (out->run_count > DEDUP_RUNS_MAX) reader->bad = true;
+    for (uint32_t i = 0; !reader->bad && i < out->run_count; i++) {
+        out->runs[i].number = reader_u64(reader);
+        out->runs[i].count = reader_u64(reader);
+        out->runs[i].footer_crc = reader_u32(reader);
+    }
+    position->state_len = reader_u32(reader);
+    if (position->state_len > sizeof position->state) reader->bad = true;
+    if (reader->bad) return;
+    struct bytes state = reader_bytes(reader, position->state_len);
+    if (!reader->bad && state.len > 0) memcpy(position->state, state.at, state.len);
+}
+
+enum status manifest_decode(struct bytes bytes, const char *path, const uint8_t log[RUN_LOG_BYTES], uint32_t partition,
+                            struct manifest *out, struct failure *failure) {
+    *out = (struct manifest){0};
+    if (bytes.len < MANIFEST_HEAD_BYTES + CRC_BYTES || get_u64(bytes.at) != MANIFEST_MAGIC)
+        return damaged(path, "this is no list of runs", failure);
+    uint32_t version = get_u32(bytes.at + 8);
+    if (get_u32(bytes.at + bytes.len - CRC_BYTES) != crc32c(0, (struct bytes){bytes.at, bytes.len - CRC_BYTES}))
+        return damaged(path, "damage", failure);
+    if (version != MANIFEST_FORMAT_VERSION)
+        return failure_set(failure, STATUS_UNSUPPORTED, "%s: format version %" PRIu32 ", this program knows %d", path,
+                           version, MANIFEST_FORMAT_VERSION);
+    if (get_u32(bytes.at + 12) != bytes.len) return damaged(path, "its length is another one", failure);
+    struct reader reader =
+        reader_of((struct bytes){bytes.at + MANIFEST_HEAD_BYTES, bytes.len - MANIFEST_HEAD_BYTES - CRC_BYTES});
+    struct bytes its_log = reader_bytes(&reader, RUN_LOG_BYTES);
+    uint32_t its_partition = reader_u32(&reader);
+    if (reader.bad || memcmp(its_log.at, log, RUN_LOG_BYTES) != 0 || its_partition != partition)
+        return damaged(path, "it is of another journal or partition", failure);
+    decode_body(&reader, out);
+    if (reader.bad || reader_left(&reader) != 0) return damaged(path, "figures that cannot be", failure);
+    return STATUS_OK;
+}
+
+enum status manifest_read(const struct files *files, const char *of, const uint8_t log[RUN_LOG_BYTES], uint32_t partition,
+                          struct manifest *out, struct failure *failure) {
+    char path[MANIFEST_PATH_BYTES];
+    uint8_t bytes[MANIFEST_BYTES_MAX];
+    struct file *file;
+    size_t got = 0;
+    manifest_path(path, of);
+    enum status status = files->open(files->self, path, FILE_READ, &file, failure);
+    if (status != STATUS_OK) return status;
+    status = files->read(file, 0, bytes, sizeof bytes, &got, failure);
+    files->close(file);
+    if (status != STATUS_OK) return status;
+    return manifest_decode((struct bytes){bytes, got}, path, log, partition, out, failure);
+}
+
+static enum status write_new(const struct files *files, const char *path, struct bytes encoded, struct failure *failure) {
+    struct file *file;
+    struct failure unused = {0};
+    (void)files->remove(files->self, path, &unused); /* what a crash or an error left */
+    enum status status = files->open(files->self, path, FILE_CREATE, &file, failure);
+    if (status != STATUS_OK) return status;
+    status = files->write(file, 0, encoded, failure);
+    if (status == STATUS_OK) status = files->sync(file, failure);
+    files->close(file);
+    return status;
+}
+
+enum status manifest_write(const struct files *files, const char *of, struct bytes encoded, struct failure *failure) {
+    char path[MANIFEST_PATH_BYTES], new_path[MANIFEST_PATH_BYTES + 4];
+    manifest_path(path, of);
+    (void)snprintf(new_path, sizeof new_path, "%s.new", path);
+    enum status status = write_new(files, new_path, encoded, failure);
+    if (status == STATUS_OK) status = files->rename(files->self, new_path, path, failure);
+    if (status == STATUS_OK) status = files->directory_sync(files->self, "dedup", failure);
+    return status;
+}
+
+enum status manifest_remove(const struct files *files, const char *of, struct failure *failure) {
+    char path[MANIFEST_PATH_BYTES];
+    struct failure own = {0};
+    manifest_path(path, of);
+    enum status status = files->remove(files->self, path, &own);
+    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status != STATUS_OK) return failure_set(failure, status, "%s", own.text);
+    return files->directory_sync(files->self, "dedup", failure);
+}

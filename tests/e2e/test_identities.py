@@ -1,0 +1,118 @@
+"""Identities in files: a start goes on from them, and makes them anew when they are of no use."""
+import pytest
+
+from clicks import click
+from server import wait_until
+
+BATCH = 500
+FLAGS = ("--dedup-memory", "1MiB", "--segment-size", "64KiB", "--checkpoint-interval", "100ms", "--flush-interval", "100ms",
+         "--lateness", "96h")
+
+
+def batch(number):
+    return [click(f"ad{number}", "2021-01-01 00:00:01", user=f"user {line}").log_line() for line in range(BATCH)]
+
+
+def send(server, numbers):
+    for number in numbers:
+        wait_until(lambda: server.post_lines(batch(number)).status == 200, "room")
+    server.settled()
+
+
+def files(server, end):
+    return sorted(path for path in (server.data / "dedup").iterdir() if path.name.endswith(end))
+
+
+def dedup(server):
+    return server.status()["dedup"]
+
+
+@pytest.fixture
+def filled(new_server):
+    """Some hundred batches, most of whose identities are in files that are kept."""
+    server = new_server().start(*FLAGS)
+    send(server, range(200))
+    wait_until(lambda: len(files(server, ".manifest")) == 4, "what is kept of all partitions")
+    send(server, range(200, 260))
+    return server
+
+
+@pytest.fixture(params=["stop", "kill"])
+def end_of(request):
+    return lambda server: server.stop() if request.param == "stop" else server.kill()
+
+
+@pytest.mark.every_build
+def test_a_start_goes_on_from_the_files(filled, end_of):
+    totals, export = filled.settled(), filled.export()
+    for _ in range(2):
+        end_of(filled)
+        filled.start(*FLAGS)
+        [restored] = filled.events("restored")
+        assert restored["partitions"] == 4 and restored["segments"] > 0 and restored["identities"] > 1000
+        assert dedup(filled)["partitions_restored"] == 4 and dedup(filled)["partitions_rebuilt"] == 0
+        assert (filled.settled(), filled.export()) == (totals, export)
+    send(filled, range(0, 260, 20))
+    after = filled.settled()
+    assert after["counted"] == totals["counted"], "copies are still known"
+    assert after["duplicate"] == totals["duplicate"] + 13 * BATCH
+
+
+@pytest.mark.every_build
+@pytest.mark.parametrize("damage", ["list", "run", "no run", "all of them"])
+def test_files_of_no_use_are_made_anew_and_it_is_told(filled, damage):
+    totals, export = filled.settled(), filled.export()
+    filled.kill()
+    if damage == "list":
+        path = files(filled, ".manifest")[1]
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "run":
+        for path in files(filled, ".run"):  # one that no list names may be among them
+            content = bytearray(path.read_bytes())
+            content[-4096 - 100] ^= 1  # of the filter
+            path.write_bytes(content)
+    elif damage == "no run":
+        for path in files(filled, ".run"):
+            path.unlink()
+    else:
+        for path in files(filled, ""):
+            path.unlink()
+    filled.start(*FLAGS)
+    rebuilt = {"list": 1, "run": 4, "no run": 4, "all of them": 0}[damage]
+    assert dedup(filled)["partitions_rebuilt"] == rebuilt
+    assert [event["partitions"] for event in filled.events("rebuilt")] == [rebuilt] * (rebuilt > 0)
+    assert (filled.settled(), filled.export()) == (totals, export)
+    send(filled, range(0, 260, 20))
+    assert filled.settled()["counted"] == totals["counted"]
+
+
+def survives_copies(server):
+    """Starts it; whether it takes and judges copies of everything, or ends, perhaps while it reads the journal's end."""
+    try:
+        server.start(*FLAGS)
+        send(server, range(260))
+        return True
+    except (AssertionError, OSError):
+        assert server.exit_code() == 1
+        [failed] = server.events("failed")
+        assert "dedup/p" in failed["message"] and "at byte" in failed["message"], failed["message"]
+        return False
+
+
+@pytest.mark.every_build
+def test_a_damaged_block_stops_the_server_and_the_next_start_heals_it(filled):
+    totals = filled.settled()
+    filled.stop()
+    for path in files(filled, ".run"):
+        content = bytearray(path.read_bytes())
+        for block in range(4096, len(content) // 2, 4096):  # of entries, which a start does not read
+            content[block + 5] ^= 1
+        path.write_bytes(content)
+    left = 5
+    while not survives_copies(filled):
+        [restored] = filled.events("restored")
+        assert restored["partitions"] < left, "what was met is not met again"
+        left = restored["partitions"]
+    assert left < 5
+    after = filled.settled()
+    assert after["counted"] == totals["counted"] and after["duplicate"] >= totals["duplicate"] + 260 * BATCH

@@ -1,0 +1,158 @@
+/* The list of kept runs: whatever happens to its bytes, it is the one that was written or none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "dedup/manifest.h"
+#include "fake/fake_files.h"
+
+static const uint8_t a_log[RUN_LOG_BYTES] = {9, 8, 7};
+static const char a_path[] = "dedup/p03.manifest";
+
+static struct manifest a_manifest(void) {
+    struct manifest manifest = {
+        .position = {.known = true, .offset = {123456789}, .d = {1800000000000}, .state_len = 5},
+        .run_count = 2,
+        .runs = {{7, 1000, 0x11223344}, {9, 31, 0x55667788}},
+    };
+    memcpy(manifest.position.state, "where", 5);
+    return manifest;
+}
+
+static struct buffer encoded(void) {
+    struct manifest manifest = a_manifest();
+    struct buffer buffer = {0};
+    manifest_encode(&manifest, a_log, 3, &buffer);
+    return buffer;
+}
+
+static void assert_is_a_manifest(const struct manifest *manifest) {
+    struct manifest expected = a_manifest();
+    assert_true(manifest->position.known);
+    assert_int_equal(manifest->position.offset.at, expected.position.offset.at);
+    assert_int_equal(manifest->position.d.ms, expected.position.d.ms);
+    assert_int_equal(manifest->position.state_len, expected.position.state_len);
+    assert_memory_equal(manifest->position.state, expected.position.state, expected.position.state_len);
+    assert_int_equal(manifest->run_count, expected.run_count);
+    for (uint32_t i = 0; i < expected.run_count; i++) {
+        assert_int_equal(manifest->runs[i].number, expected.runs[i].number);
+        assert_int_equal(manifest->runs[i].count, expected.runs[i].count);
+        assert_int_equal(manifest->runs[i].footer_crc, expected.runs[i].footer_crc);
+    }
+}
+
+static void what_was_written_is_read(void **state) {
+    (void)state;
+    struct fake_files *fake = fake_files_create(1);
+    struct files files = fake_files_table(fake);
+    struct buffer bytes = encoded();
+    struct manifest read;
+    assert_int_equal(dedup_make_directory(&files, NULL), STATUS_OK);
+    assert_int_equal(manifest_read(&files, "p03", a_log, 3, &read, NULL), STATUS_NOT_FOUND);
+    for (int i = 0; i < 2; i++) { /* the second replaces the first */
+        assert_int_equal(manifest_write(&files, "p03", buffer_view(&bytes), NULL), STATUS_OK);
+        assert_int_equal(manifest_read(&files, "p03", a_log, 3, &read, NULL), STATUS_OK);
+        assert_is_a_manifest(&read);
+    }
+    struct random_sequence random = {1};
+    fake_files_crash(fake, &random);
+    assert_int_equal(manifest_read(&files, "p03", a_log, 3, &read, NULL), STATUS_OK); /* durable */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(manifest_remove(&files, "p03", NULL), STATUS_OK);
+        assert_int_equal(manifest_read(&files, "p03", a_log, 3, &read, NULL), STATUS_NOT_FOUND);
+    }
+    buffer_fini(&bytes);
+    fake_files_destroy(fake);
+}
+
+static void any_cut_and_any_flipped_bit_is_damage(void **state) {
+    (void)state;
+    struct buffer bytes = encoded();
+    struct manifest read;
+    for (size_t len = 0; len < bytes.len; len++)
+        assert_int_equal(manifest_decode((struct bytes){bytes.at, len}, a_path, a_log, 3, &read, NULL), STATUS_CORRUPT);
+    for (size_t bit = 0; bit < bytes.len * 8; bit++) {
+        struct failure failure = {0};
+        bytes.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(manifest_decode(buffer_view(&bytes), a_path, a_log, 3, &read, &failure), STATUS_CORRUPT);
+        assert_non_null(strstr(failure.text, a_path));
+        bytes.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    assert_int_equal(manifest_decode(buffer_view(&bytes), a_path, a_log, 3, &read, NULL), STATUS_OK);
+    assert_is_a_manifest(&read);
+    buffer_put_u8(&bytes, 0);
+    assert_int_equal(manifest_decode(buffer_view(&bytes), a_path, a_log, 3, &read, NULL), STATUS_CORRUPT);
+    buffer_fini(&bytes);
+}
+
+static void another_journal_partition_or_version_is_refused(void **state) {
+    (void)state;
+    struct buffer bytes = encoded();
+    struct manifest read;
+    struct failure failure = {0};
+    const uint8_t other_log[RUN_LOG_BYTES] = {9, 8, 6};
+    assert_int_equal(manifest_decode(buffer_view(&bytes), a_path, other_log, 3, &read, NULL), STATUS_CORRUPT);
+    assert_int_equal(manifest_decode(buffer_view(&bytes), a_path, a_log, 2, &read, NULL), STATUS_CORRUPT);
+    put_u32(bytes.at + 8, 2);
+    put_u32(bytes.at + bytes.len - 4, crc32c(0, (struct bytes){bytes.at, bytes.len - 4}));
+    assert_int_equal(manifest_decode(buffer_view(&bytes), a_path, a_log, 3, &read, &failure), STATUS_UNSUPPORTED);
+    assert_non_null(strstr(failure.text, "version 2, this program knows 1"));
+    buffer_fini(&bytes);
+}
+
+static void version_1_is_written_as_it_always_was(void **state) {
+    (void)state;
+    uint8_t golden[1024];
+    FILE *file = fopen("tests/golden/dedup-manifest-v1.manifest", "rb");
+    assert_non_null(file);
+    size_t len = fread(golden, 1, sizeof golden, file);
+    (void)fclose(file);
+    struct buffer bytes = encoded();
+    assert_int_equal(bytes.len, len);
+    assert_memory_equal(bytes.at, golden, len);
+    buffer_fini(&bytes);
+}
+
+static void a_crash_while_it_is_replaced_leaves_the_old_or_the_new(void **state) {
+    (void)state;
+    unsigned olds = 0, news = 0;
+    for (uint64_t nth = 1; nth < 60; nth++) {
+        struct fake_files *fake = fake_files_create(nth);
+        struct files files = fake_files_table(fake);
+        struct random_sequence random = {nth};
+        struct buffer bytes = encoded(), other = {0};
+        struct manifest changed = a_manifest(), read;
+        changed.position.offset.at++;
+        manifest_encode(&changed, a_log, 3, &other);
+        assert_int_equal(dedup_make_directory(&files, NULL), STATUS_OK);
+        assert_int_equal(manifest_write(&files, "p03", buffer_view(&bytes), NULL), STATUS_OK);
+        fake_files_stop_at(fake, 1 + nth % 7);
+        bool written = manifest_write(&files, "p03", buffer_view(&other), NULL) == STATUS_OK;
+        fake_files_crash(fake, &random);
+        assert_int_equal(manifest_read(&files, "p03", a_log, 3, &read, NULL), STATUS_OK);
+        bool is_new = read.position.offset.at == changed.position.offset.at;
+        assert_true(is_new || read.position.offset.at + 1 == changed.position.offset.at);
+        assert_true(is_new || !written);
+        olds += !is_new;
+        news += is_new;
+        buffer_fini(&bytes);
+        buffer_fini(&other);
+        fake_files_destroy(fake);
+    }
+    assert_true(olds > 5 && news > 5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(any_cut_and_any_flipped_bit_is_damage),
+        cmocka_unit_test(another_journal_partition_or_version_is_refused),
+        cmocka_unit_test(version_1_is_written_as_it_always_was),
+        cmocka_unit_test(a_crash_while_it_is_replaced_leaves_the_old_or_the_new),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
