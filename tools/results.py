@@ -87,6 +87,12 @@ def sim(log, seeds):
     return Result(passed, failed + lost, why=f"{lost} of {seeds} seeds did not run" if lost else "")
 
 
+def sweep(log, exit_code):
+    """The sweep's last line, `N passed, M failed`: a case a position."""
+    lines = re.findall(r"^(\d+) passed, (\d+) failed$", log, re.M)
+    return Result(int(lines[-1][0]), int(lines[-1][1])) if lines else Result()
+
+
 def planted(log, exit_code):
     """`N caught, M missed`: a case a bug."""
     lines = re.findall(r"^(\d+) caught, (\d+) missed$", log, re.M)

@@ -29,6 +29,7 @@ struct aggregator {
 
 static struct aggregator *create(uint32_t partition, struct ads *ads) {
     struct aggregator *aggregator = memory_allocate_zeroed(1, sizeof *aggregator);
+    CHECK(partition < PARTITIONS_MAX);
     aggregator->partition = partition;
     aggregator->ads = ads;
     watermark_init(&aggregator->watermark);
@@ -67,6 +68,7 @@ struct aggregator *aggregator_create(uint32_t partition, const struct dedup_opti
     own.go_on_from = go_on_from;
     own.owner = aggregator;
     aggregator->dedup = dedup_create(&own);
+    CHECK(verdict_totals_clicks(&counted_below->totals) <= counted_below->offset.at); /* each click has an offset */
     aggregator->counted_below = *counted_below;
     if (listener != NULL) aggregator->listener = *listener;
     aggregator->filter_atoms = filter_atoms_create();
@@ -164,6 +166,8 @@ static void hand_on(struct aggregator *aggregator, const struct judged_click *cl
     uint32_t atoms[ATOMS_MATCH_MAX];
     size_t atom_count = people != NULL ? atom_walk_match(people, aggregator->atoms, index, atoms) : 0;
     bool is_backfill = aggregator->filter_atoms == NULL;
+    CHECK(atom_count <= atoms_live(aggregator->atoms));
+    COSTLY_CHECK(click->country < COUNTRY_CODES && click->time.ms >= 0); /* the record was verified */
     if (is_backfill && atom_count == 0) return;
     uint32_t slot = index % PREFETCH_AHEAD;
     uint32_t ad = ads_index(aggregator->ads, walk->ring[slot].id, walk->ring[slot].hash);
@@ -225,6 +229,7 @@ static enum status step_filters(struct aggregator *aggregator, const struct sub_
         if (record->number != aggregator->filters_number + 1)
             return failure_set(failure, STATUS_CORRUPT, "partition %u: filter record %u follows on %u",
                                aggregator->partition, record->number, aggregator->filters_number);
+        CHECK((record->filter != NULL) == (record->action == FILTER_CREATE));
         aggregator->filters_number = record->number;
         if (aggregator->filter_atoms == NULL) continue;
         enum status status = filter_atoms_step(aggregator->filter_atoms, record, failure);
@@ -379,6 +384,11 @@ void aggregator_keep_done(struct aggregator *aggregator) {
 bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     if (aggregator->next.at <= aggregator->taken.at) return false;
     const struct partial spare = *out;
+    /* What is handed on was counted; a backfill hands on atoms only. */
+    CHECK(aggregator->waiting.increment_count <= aggregator->totals.counted);
+    CHECK(aggregator->filter_atoms != NULL || aggregator->waiting.increment_count == 0);
+    CHECK(aggregator->totals.late_amended <= aggregator->totals.counted);
+    CHECK(aggregator->totals.duplicate_content <= aggregator->totals.duplicate);
     *out = aggregator->waiting;
     out->partition = aggregator->partition;
     out->from = aggregator->taken;
@@ -387,6 +397,7 @@ bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     out->rules = aggregator->rules;
     out->totals = aggregator->totals;
     out->filters_number = aggregator->filters_number;
+    CHECK(out->from.at < out->to.at);
     aggregator->taken = aggregator->next;
     aggregator->waiting = (struct partial){
         .increments = spare.increments,

@@ -49,6 +49,7 @@ static const struct filter *keep(struct backfill *backfill, const struct filter 
         backfill->filter_capacity = backfill->filter_capacity * 2 + 16;
         backfill->filters = memory_resize(backfill->filters, backfill->filter_capacity * sizeof *backfill->filters);
     }
+    CHECK(backfill->filter_count < backfill->filter_capacity);
     backfill->filters[backfill->filter_count++] = filter_copy(filter);
     return backfill->filters[backfill->filter_count - 1];
 }
@@ -81,14 +82,18 @@ static void start(struct backfill *backfill) {
         wanted[kept++] = wanted[i];
         atoms_put(backfill->atoms, wanted[i].filter, wanted[i].term_index, wanted[i].atom);
     }
+    CHECK(kept <= backfill->wanted_count && atoms_live(backfill->atoms) == kept);
     backfill->wanted_count = kept;
 }
 
 static void drop_born(struct backfill *backfill, uint32_t number) {
+    CHECK(backfill->started && backfill->passed <= backfill->wanted_count);
     for (; !backfill_done(backfill) && backfill->wanted[backfill->passed].born <= number; backfill->passed++) {
         const struct wanted *wanted = &backfill->wanted[backfill->passed];
         atoms_drop(backfill->atoms, wanted->filter, wanted->term_index);
     }
+    /* What is matched is what still lacks its past. */
+    CHECK(atoms_live(backfill->atoms) == backfill->wanted_count - backfill->passed);
 }
 
 enum status backfill_step(struct backfill *backfill, const struct journal_record *record, struct failure *failure) {
@@ -109,9 +114,12 @@ enum status backfill_step(struct backfill *backfill, const struct journal_record
 }
 
 bool backfill_done(const struct backfill *backfill) {
+    CHECK(backfill->passed <= backfill->wanted_count);
     return backfill->passed == backfill->wanted_count;
 }
 
 bool backfill_take(struct backfill *backfill, struct partial *out) {
-    return aggregator_take(backfill->aggregator, out);
+    bool taken = aggregator_take(backfill->aggregator, out);
+    CHECK(!taken || (out->partition == backfill->partition && out->increment_count == 0));
+    return taken;
 }

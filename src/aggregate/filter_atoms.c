@@ -41,6 +41,7 @@ void filter_atoms_destroy(struct filter_atoms *filter_atoms) {
 /* The id's slot, or the empty one where it belongs. */
 static struct kept_filter *find(const struct filter_atoms *filter_atoms, uint32_t id) {
     uint32_t mask = filter_atoms->slot_count - 1;
+    CHECK((filter_atoms->slot_count & mask) == 0 && filter_atoms->id_count < filter_atoms->slot_count); /* so it ends */
     uint32_t index = (uint32_t)(((uint64_t)id * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & mask;
     while (filter_atoms->slots[index].id != 0 && filter_atoms->slots[index].id != id) index = (index + 1) & mask;
     return &filter_atoms->slots[index];
@@ -52,8 +53,13 @@ static void grow(struct filter_atoms *filter_atoms) {
     CHECK(old_count <= UINT32_MAX / 4);
     filter_atoms->slot_count = old_count * 2;
     filter_atoms->slots = memory_allocate_zeroed(filter_atoms->slot_count, sizeof *filter_atoms->slots);
-    for (uint32_t i = 0; i < old_count; i++)
-        if (old[i].id != 0) *find(filter_atoms, old[i].id) = old[i];
+    uint32_t moved = 0;
+    for (uint32_t i = 0; i < old_count; i++) {
+        if (old[i].id == 0) continue;
+        *find(filter_atoms, old[i].id) = old[i];
+        moved++;
+    }
+    CHECKF(moved == filter_atoms->id_count, "%u of %u filters", moved, filter_atoms->id_count);
     free(old);
 }
 
@@ -76,8 +82,10 @@ static enum status keep(struct filter_atoms *filter_atoms, const struct filter_r
                            record->number, record->id);
     *kept = (struct kept_filter){.id = record->id, .standing = true};
     filter_atoms->id_count++;
+    CHECK(filter_atoms->id_count <= filter_atoms->slot_count / 2);
     if (filter_is_region_only(filter)) return STATUS_OK;
     struct filter_term terms[FILTER_TERMS_MAX];
+    CHECK(filter_term_count(filter) <= FILTER_TERMS_MAX);
     atoms_use(filter_atoms->atoms, filter, terms);
     keep_encoded(filter_atoms, filter, kept);
     return STATUS_OK;
@@ -94,9 +102,11 @@ static enum status forget(struct filter_atoms *filter_atoms, const struct filter
     CHECK(filter != NULL && filter->id == record->id);
     atoms_release(filter_atoms->atoms, filter);
     filter_destroy(filter);
+    CHECK(filter_atoms->encoded_bytes >= kept->len);
     filter_atoms->encoded_bytes -= kept->len;
     free(kept->encoded);
     kept->encoded = NULL;
+    CHECK(filter_atoms->encoded_bytes > 0 || atoms_none(filter_atoms->atoms)); /* what is matched can be let go */
     return STATUS_OK;
 }
 

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
+
 void partial_fini(struct partial *partial) {
     free(partial->increments);
     free(partial->atom_increments);
@@ -9,6 +11,7 @@ void partial_fini(struct partial *partial) {
 }
 
 static void *grow(void *at, size_t *capacity, size_t element_size) {
+    CHECK(*capacity <= (SIZE_MAX / element_size - 1024) / 2);
     *capacity = *capacity * 2 + 1024;
     return memory_resize(at, *capacity * element_size);
 }

@@ -7,7 +7,7 @@
 #include "click/country.h"
 #include "click/timestamp.h"
 
-static void add_to_oracle(struct oracle *oracle, const struct journal_record *record) {
+void audit_add_record(struct oracle *oracle, const struct journal_record *record) {
     for (uint32_t i = 0; i < record->sub_block_count; i++) {
         const struct sub_block *sub_block = &record->sub_blocks[i];
         struct oracle_record entry = {.partition = sub_block->partition,
@@ -42,7 +42,7 @@ enum status audit_count_journal(struct journal *journal, struct oracle **out, st
     enum status status;
     struct oracle *oracle = oracle_create();
     while ((status = journal_replay_next(journal, &record, failure)) == STATUS_OK) {
-        add_to_oracle(oracle, record);
+        audit_add_record(oracle, record);
         journal_record_release(record);
     }
     if (status != STATUS_END) {

@@ -6,6 +6,8 @@
 #include "oracle/oracle.h"
 #include "view/view.h"
 
+/* All that the record holds, as the oracle takes it. In the log's order. */
+void audit_add_record(struct oracle *oracle, const struct journal_record *record);
 /* Replays the journal from where it stands to its end into a new oracle, which the caller destroys, and counts. Memory:
  * about 500 bytes a click. */
 enum status audit_count_journal(struct journal *journal, struct oracle **out, struct failure *failure) MUST_USE;

@@ -56,7 +56,8 @@ struct reader {
 };
 
 static inline struct reader reader_of(struct bytes bytes) {
-    return (struct reader){bytes.at, bytes.at + bytes.len, false};
+    /* NULL + 0 is undefined. */
+    return (struct reader){bytes.at, bytes.len == 0 ? bytes.at : bytes.at + bytes.len, false};
 }
 static inline size_t reader_left(const struct reader *reader) {
     return (size_t)(reader->end - reader->at);

@@ -4,6 +4,7 @@
 
 #include "os/os.h"
 #include "rocks/rocks.h"
+#include "store/store.h"
 
 static enum status open_rocks(struct local_node *local, const struct config *config, struct failure *failure) {
     struct buffer path = {0};
@@ -15,17 +16,59 @@ static enum status open_rocks(struct local_node *local, const struct config *con
     return status;
 }
 
+/* The journal is the truth, and a store that is damaged only costs the time to build it. Whether it is, its values say: the
+ * failure may be the journal's as well. */
+static bool store_is_damaged(const struct local_node *local, const struct failure *failure, struct failure *why) {
+    if (failure->status != STATUS_CORRUPT) return false;
+    if (local->rocks == NULL) { /* it did not even open */
+        *why = *failure;
+        return true;
+    }
+    struct store_findings findings;
+    struct kv kv = rocks_kv(local->rocks);
+    if (store_verify(&kv, &findings, why) != STATUS_OK) return why->status == STATUS_CORRUPT;
+    *why = findings.first;
+    return findings.damaged > 0;
+}
+
+static enum status move_store_aside(struct local_node *local, struct failure *failure) {
+    if (local->rocks != NULL) rocks_close(local->rocks);
+    local->rocks = NULL;
+    return os_directory_put_aside(local->directory, "store", local->store_aside, failure);
+}
+
+void local_node_drop_damaged_store(struct local_node *local) {
+    struct failure why = {0}, own = {0};
+    const struct failure failed = *node_failure(local->node);
+    node_close(local->node);
+    local->node = NULL;
+    if (!store_is_damaged(local, &failed, &why)) return;
+    if (move_store_aside(local, &own) == STATUS_OK)
+        local->store_why = why;
+    else
+        local->store_aside[0] = '\0';
+}
+
+static enum status open_node(struct local_node *local, const struct node_options *options, const struct requests *requests,
+                             const struct config *config, struct failure *failure) {
+    enum status status = open_rocks(local, config, failure);
+    if (status != STATUS_OK) return status;
+    struct node_seam seam = {
+        .clock = os_clock(),
+        .random = os_random(),
+        .files = os_files(local->directory),
+        .kv = rocks_kv(local->rocks),
+        .requests = *requests,
+    };
+    return node_open(&seam, options, &local->node, failure);
+}
+
 enum status local_node_open(struct local_node *local, const struct config *config, const struct rules_proposal *proposal,
                             const struct filter_list *filters, const struct requests *requests,
                             const struct local_transport *transport, struct failure *failure) {
     *local = (struct local_node){0};
     enum status status = os_directory_open(config->data_directory, &local->directory, failure);
     if (status != STATUS_OK) return status;
-    status = open_rocks(local, config, failure);
-    if (status != STATUS_OK) {
-        local_node_close(local);
-        return status;
-    }
     struct node_options options = {
         .proposal = *proposal,
         .filters = filters,
@@ -47,14 +90,14 @@ enum status local_node_open(struct local_node *local, const struct config *confi
         options.connections = transport->connections;
         options.connections_self = transport->self;
     }
-    struct node_seam seam = {
-        .clock = os_clock(),
-        .random = os_random(),
-        .files = os_files(local->directory),
-        .kv = rocks_kv(local->rocks),
-        .requests = *requests,
-    };
-    status = node_open(&seam, &options, &local->node, failure);
+    struct failure own = {0};
+    status = open_node(local, &options, requests, config, &own);
+    if (status != STATUS_OK && store_is_damaged(local, &own, &local->store_why)) {
+        own = (struct failure){0};
+        status = move_store_aside(local, &own);
+        if (status == STATUS_OK) status = open_node(local, &options, requests, config, &own);
+    }
+    if (status != STATUS_OK) (void)failure_set(failure, status, "%s", own.text);
     if (status != STATUS_OK) {
         local_node_close(local);
         return status;

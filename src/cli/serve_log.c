@@ -73,6 +73,13 @@ void serve_log_opened(struct serve_log *say, const struct config *config, const 
                   progress.rebuilt_why);
 }
 
+void serve_log_store_damaged(struct serve_log *say, const char *moved_to, const struct failure *why) {
+    if (moved_to[0] == '\0') return;
+    log_write(&say->log, wall_now(say), LOG_EVENT_STORE_DAMAGED,
+              LOG_FIELDS(log_text("moved_to", moved_to), log_text("reason", why->text)),
+              "the store is damaged, is now %s/, and is built anew from the journal; %.400s", moved_to, why->text);
+}
+
 void serve_log_listening(struct serve_log *say, const char *url) {
     log_write(&say->log, wall_now(say), LOG_EVENT_LISTENING, LOG_FIELDS(log_text("url", url)), "listening on %s", url);
 }
@@ -250,9 +257,9 @@ const char *serve_log_advice(enum status status) {
                "acknowledged is there";
     case STATUS_CORRUPT:
         return "a damaged file of dedup/ needs nothing but another start; otherwise copy the data directory before anything "
-               "else; then a damaged store/ is removed and is rebuilt from the journal, and a damaged segment of journal/ "
-               "is "
-               "put back from a copy: docs/operations.md, Damage";
+               "else; `tally repair --data DIR` then says what is damaged and what can be done: a damaged store/ is built "
+               "anew "
+               "from the journal, a damaged segment of journal/ is put back from a copy";
     case STATUS_BAD_CONFIG:
         return "change the setting that is named, or give another data directory with --data; a store/ of another version "
                "or "

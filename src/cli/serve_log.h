@@ -27,6 +27,8 @@ struct serve_log {
 
 void serve_log_begin(struct serve_log *say, const struct config *config);
 void serve_log_opened(struct serve_log *say, const struct config *config, const struct node *node);
+/* Nothing when `moved_to` is empty. */
+void serve_log_store_damaged(struct serve_log *say, const char *moved_to, const struct failure *why);
 void serve_log_listening(struct serve_log *say, const char *url);
 /* Says what has changed. To be called a few times a second. */
 void serve_log_look(struct serve_log *say, struct node *node, const struct http_server *http);

@@ -105,6 +105,7 @@ static int run(const struct config *config, const struct filter_list *filters, s
         http_destroy(http);
         return serve_log_failed(&say, &failure, serve_log_advice(failure.status));
     }
+    serve_log_store_damaged(&say, local.store_aside, &local.store_why);
     serve_log_opened(&say, config, local.node);
     struct http_options options = http_options_of(config);
     struct edge edge = {.node = local.node, .requests = requests};
@@ -118,10 +119,16 @@ static int run(const struct config *config, const struct filter_list *filters, s
     node_stop(local.node, STOP_DEADLINE_MS);
     enum status finished = local_node_finish(&local, &failure);
     http_destroy(http);
-    local_node_close(&local);
-    if (listened != STATUS_OK) return serve_log_failed(&say, &failure, NULL); /* the reason says what to do */
-    if (finished != STATUS_OK) return serve_log_failed(&say, &failure, serve_log_advice(failure.status));
-    return serve_log_stopped(&say);
+    local.store_aside[0] = '\0'; /* said */
+    if (finished == STATUS_CORRUPT) local_node_drop_damaged_store(&local);
+    serve_log_store_damaged(&say, local.store_aside, &local.store_why);
+    int code = 0;
+    if (listened != STATUS_OK)
+        code = serve_log_failed(&say, &failure, NULL); /* the reason says what to do */
+    else if (finished != STATUS_OK)
+        code = serve_log_failed(&say, &failure, serve_log_advice(failure.status));
+    local_node_close(&local); /* after that: on a disk that fails, closing may fail, too */
+    return code != 0 ? code : serve_log_stopped(&say);
 }
 
 int verb_serve(int argc, char **argv) {

@@ -15,6 +15,7 @@
     X(demo, "watch it work: a server with a stream of made-up clicks")                                                      \
     X(bench, "measure this machine: clicks a second, cost of a click, freshness")                                           \
     X(export, "write the counts as CSV, the same bytes for the same journal")                                               \
+    X(repair, "examine a stopped server's data directory, show what is damaged, and mend what can be")                      \
     X(config, "check or print the configuration, each value with where it comes from")                                      \
     X(errors, "explain a code of an answer, with an example and what to do")                                                \
     X(completion, "print what makes bash or zsh complete verbs and flags")                                                  \

@@ -8,6 +8,13 @@
 #include "base/check.h"
 #include "click/decode_internal.h"
 
+/* Where jansson finds no memory, it may take a good line for bad JSON, or for one that lacks a member, and the click would
+ * be refused for good. So it asks where everybody asks, and the process ends. Before main: it is one setting for all
+ * threads. */
+__attribute__((constructor)) static void end_without_memory(void) {
+    json_set_alloc_funcs(memory_allocate, free);
+}
+
 struct decoder *decoder_create(void) {
     struct decoder *decoder = memory_allocate_zeroed(1, sizeof *decoder);
     decoder->scanner = json_scanner_create(LINE_BYTES_MAX);

@@ -18,18 +18,23 @@ static size_t take_body(char *at, size_t size, size_t count, void *context) {
     return size * count;
 }
 
+bool transfer_retry_after(struct bytes header, unsigned *seconds) {
+    static const char name[] = "retry-after:";
+    const size_t name_len = sizeof name - 1;
+    if (header.len <= name_len + 1 || strncasecmp((const char *)header.at, name, name_len) != 0) return false;
+    char digits[12] = "";
+    size_t digit_count = header.len - name_len;
+    if (digit_count >= sizeof digits) digit_count = sizeof digits - 1;
+    memcpy(digits, header.at + name_len, digit_count);
+    unsigned long given = strtoul(digits, NULL, 10);
+    *seconds = given > TRANSFER_RETRY_AFTER_S_MAX ? TRANSFER_RETRY_AFTER_S_MAX : (unsigned)given;
+    return true;
+}
+
 static size_t take_header(char *at, size_t size, size_t count, void *context) {
     struct http_answer *answer = context;
     size_t len = size * count;
-    static const char retry_after[] = "retry-after:";
-    if (len > sizeof retry_after && strncasecmp(at, retry_after, sizeof retry_after - 1) == 0) {
-        char digits[12] = "";
-        size_t digit_count = len - (sizeof retry_after - 1);
-        if (digit_count >= sizeof digits) digit_count = sizeof digits - 1;
-        memcpy(digits, at + sizeof retry_after - 1, digit_count);
-        unsigned long seconds = strtoul(digits, NULL, 10);
-        answer->retry_after_seconds = seconds > 3600 ? 3600 : (unsigned)seconds;
-    }
+    (void)transfer_retry_after((struct bytes){(const uint8_t *)at, len}, &answer->retry_after_seconds);
     return len;
 }
 

@@ -14,6 +14,10 @@ struct transfer {
     char error[CURL_ERROR_SIZE];
 };
 
+enum { TRANSFER_RETRY_AFTER_S_MAX = 3600 };
+/* "Retry-After: 5" and its line end; false when it is another header. A date counts as 0. */
+bool transfer_retry_after(struct bytes header, unsigned *seconds);
+
 void transfer_init(struct transfer *transfer);
 void transfer_fini(struct transfer *transfer);
 /* Sets up the next exchange. `content_type` NULL: a GET. `body` is borrowed until the exchange is over. */

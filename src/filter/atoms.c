@@ -28,6 +28,8 @@ static struct atom_key key_at(const struct filter *filter, size_t term_index) {
     if (user != ENTRY_NONE) key.user = &filter->users[user];
     if (key.net != NULL && filter->ip_mode == FILTER_NONE_OF) key.sign = -key.sign;
     if (key.user != NULL && filter->user_mode == FILTER_NONE_OF) key.sign = -key.sign;
+    CHECK(net == ENTRY_NONE || net < filter->ip_count);
+    CHECK(user == ENTRY_NONE || user < filter->user_count);
     return key;
 }
 
@@ -73,10 +75,12 @@ static void count_net(struct atoms *atoms, const struct filter_net *net, bool ad
     if (net->ip.kind == IP_V6) {
         count_length(&atoms->v6_length_nets[length], atoms->v6_lengths, length, added);
     } else if (net->ip.kind == IP_V4_MASKED) {
+        CHECK(added || atoms->masked_nets > 0);
         atoms->masked_nets = added ? atoms->masked_nets + 1 : atoms->masked_nets - 1;
     } else {
         /* A block shorter than an octet lies in several. */
         const unsigned octets = length >= 8 ? 1 : 1u << (8 - length);
+        CHECKF(net->ip.bytes[0] + octets <= 256, "%u.0.0.0/%u", net->ip.bytes[0], length);
         for (unsigned octet = net->ip.bytes[0]; octet < net->ip.bytes[0] + octets; octet++)
             count_length(&atoms->v4_length_nets[octet][length], &atoms->v4_lengths[octet], length, added);
     }
@@ -89,6 +93,7 @@ static uint32_t net_take(struct atoms *atoms, const struct filter_net *net) {
     number = entry_table_add(&atoms->nets, tag);
     net_at(atoms, number)->net = *net;
     count_net(atoms, net, true);
+    CHECK(net_find(atoms, net, tag) == number);
     return number;
 }
 
@@ -121,6 +126,7 @@ static void user_let_go(struct atoms *atoms, uint32_t number) {
     struct user_entry entry = *user_at(atoms, number);
     if (entry.alone.atom != 0 || entry.pairs > 0) return;
     entry_table_remove(&atoms->users, tag_of_user((struct bytes){user_id_of(&entry), entry.len}), number);
+    CHECK(entry.len <= USER_INLINE_BYTES || atoms->user_bytes >= entry.len + USER_ALLOCATION_BYTES);
     if (entry.len > USER_INLINE_BYTES) atoms->user_bytes -= entry.len + USER_ALLOCATION_BYTES;
     user_id_free(&entry);
 }
@@ -176,11 +182,13 @@ static struct use *use_add(struct atoms *atoms, const struct atom_key *key) {
 static void use_remove(struct atoms *atoms, const struct place *place) {
     if (place->pair != ENTRY_NONE) {
         entry_table_remove(&atoms->pairs, tag_of_pair(place->net, place->user), place->pair);
+        CHECK(net_at(atoms, place->net)->pairs > 0 && user_at(atoms, place->user)->pairs > 0);
         net_at(atoms, place->net)->pairs--;
         user_at(atoms, place->user)->pairs--;
     }
     if (place->net != ENTRY_NONE) net_let_go(atoms, place->net);
     if (place->user != ENTRY_NONE) user_let_go(atoms, place->user);
+    CHECK(atoms->live > 0);
     atoms->live--;
     /* Nets and users stand for atoms alone: none is forgotten. */
     CHECK(atoms->live > 0 || (atoms->nets.live == 0 && atoms->users.live == 0 && atoms->pairs.live == 0));
@@ -199,7 +207,7 @@ static uint32_t key_use(struct atoms *atoms, const struct atom_key *key, uint32_
         atoms->live++;
     }
     use->count++;
-    CHECK(use->count > 0);
+    CHECK(use->count > 0 && use->atom <= atoms->given && atoms->live <= atoms->given);
     return use->atom;
 }
 
@@ -215,16 +223,31 @@ static uint32_t key_release(struct atoms *atoms, const struct atom_key *key) {
     return atom;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* Whether a click that no value of the filter's lists names is counted as the filter says: all its terms of atom 0. */
+static bool terms_agree_on_others(const struct filter *filter, const struct filter_term *terms, size_t count) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < count; i++) sum += terms[i].atom == 0 ? terms[i].sign : 0;
+    return sum == (filter->ip_mode != FILTER_ONE_OF && filter->user_mode != FILTER_ONE_OF);
+}
+#endif
+
 void atoms_use(struct atoms *atoms, const struct filter *filter, struct filter_term *terms) {
     const size_t count = filter_term_count(filter);
+    const uint32_t given_before = atoms->given;
+    CHECK(count >= 1 && count <= FILTER_TERMS_MAX);
     for (size_t i = 0; i < count; i++) {
         const struct atom_key key = key_at(filter, i);
         terms[i] = (struct filter_term){is_all(&key) ? 0 : key_use(atoms, &key, atoms->given + 1), key.sign};
     }
+    CHECK(atoms->given >= given_before && atoms->given - given_before <= count); /* numbers are never given twice */
+    COSTLY_CHECK(terms_agree_on_others(filter, terms, count));
+    COSTLY_CHECK(atoms_missing(atoms, filter) == 0);
 }
 
 void atoms_release(struct atoms *atoms, const struct filter *filter) {
     const size_t count = filter_term_count(filter);
+    COSTLY_CHECK(atoms_missing(atoms, filter) == 0);
     for (size_t i = 0; i < count; i++) {
         const struct atom_key key = key_at(filter, i);
         if (!is_all(&key)) (void)key_release(atoms, &key);
@@ -239,6 +262,7 @@ static bool key_number(const struct atoms *atoms, const struct atom_key *key, ui
     const struct use *use = use_find(atoms, key, &place);
     if (use == NULL) return false;
     *atom = use->atom;
+    CHECK(*atom >= 1 && *atom <= atoms->given && use->count > 0);
     return true;
 }
 

@@ -12,6 +12,7 @@ struct match {
 
 static void emit(struct match *match, uint32_t atom) {
     CHECK(match->count < ATOMS_MATCH_MAX);
+    CHECKF(atom >= 1 && atom <= match->atoms->given, "atom %u of %u", atom, match->atoms->given);
     match->out[match->count++] = atom;
 }
 
@@ -52,6 +53,7 @@ static void match_v4_blocks(struct match *match, const struct ip *ip, uint64_t l
 
 static void match_v4_masked(struct match *match, const struct ip *ip) {
     const struct atoms *atoms = match->atoms;
+    CHECKF(ip->mask >= 1 && ip->mask <= 15, "mask %u", ip->mask);
     /* A block holds all that it may stand for only if the prefix ends before the first unknown octet. That octet's bytes are
      * 0, so if it is the first, only the length 0 is looked for under octet 0. */
     const unsigned known_bits = 8 * (unsigned)__builtin_ctz(ip->mask);
@@ -101,9 +103,20 @@ size_t atoms_match(const struct atoms *atoms, const struct ip *ip, struct bytes 
     return atoms_match_ahead(atoms, ip, user_id, (struct atoms_ahead){.user_tag = tag_of_user(user_id)}, out);
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* An atom that came twice would count its click twice. */
+static bool each_is_once(const uint32_t *atoms, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (atoms[i] == atoms[j]) return false;
+    return true;
+}
+#endif
+
 size_t atoms_match_ahead(const struct atoms *atoms, const struct ip *ip, struct bytes user_id, struct atoms_ahead ahead,
                          uint32_t out[ATOMS_MATCH_MAX]) {
     struct match match = {.atoms = atoms, .user = ENTRY_NONE, .out = out};
+    COSTLY_CHECK(ahead.user_tag == tag_of_user(user_id));
     match_user(&match, user_id, ahead.user_tag);
     if (ip->kind == IP_V4) {
         match_v4_blocks(&match, ip, atoms->v4_lengths[ip->bytes[0]]);
@@ -114,5 +127,7 @@ size_t atoms_match_ahead(const struct atoms *atoms, const struct ip *ip, struct 
     } else {
         CHECKF(ip->kind == 0, "ip kind %u", ip->kind); /* erased */
     }
+    CHECK(match.count <= atoms->live);
+    COSTLY_CHECK(each_is_once(out, match.count));
     return match.count;
 }

@@ -14,6 +14,7 @@ static uint32_t slot_mask(const struct entry_table *table) {
 static void slot_put(struct entry_table *table, uint64_t value) {
     const uint32_t tag = (uint32_t)(value >> 32);
     uint32_t at = entry_table_home(table, tag);
+    CHECK((uint64_t)table->live * 2 <= (uint64_t)slot_mask(table) + 1); /* so the search below ends */
     table->marks[at] |= (uint8_t)(1u << (tag & 7));
     while (table->slots[at] != 0) at = (at + 1) & slot_mask(table);
     table->slots[at] = value;
@@ -30,10 +31,15 @@ static void slots_create(struct entry_table *table, uint32_t slots) {
 static void slots_double(struct entry_table *table) {
     uint64_t *old = table->slots;
     const uint32_t old_slots = slot_mask(table) + 1;
+    uint32_t moved = 0;
     free(table->marks);
     slots_create(table, old_slots * 2);
-    for (uint32_t at = 0; at < old_slots; at++)
-        if (old[at] != 0) slot_put(table, old[at]);
+    for (uint32_t at = 0; at < old_slots; at++) {
+        if (old[at] == 0) continue;
+        slot_put(table, old[at]);
+        moved++;
+    }
+    CHECKF(moved == table->live, "%u of %u entries", moved, table->live);
     free(old);
 }
 
@@ -61,6 +67,7 @@ static uint32_t place_take(struct entry_table *table) {
         }
         number = table->entry_count++;
     }
+    CHECK(number < table->entry_count && table->entry_count <= table->entry_capacity);
     memset(entry_table_at(table, number), 0, table->entry_bytes);
     return number;
 }
@@ -70,6 +77,7 @@ uint32_t entry_table_add(struct entry_table *table, uint32_t tag) {
     const uint32_t number = place_take(table);
     slot_put(table, (uint64_t)tag << 32 | (number + 1));
     table->live++;
+    CHECK(table->live <= table->entry_count && entry_table_may_hold(table, tag));
     return number;
 }
 
@@ -98,6 +106,7 @@ static void mark_renew(struct entry_table *table, uint32_t home) {
 void entry_table_remove(struct entry_table *table, uint32_t tag, uint32_t number) {
     const uint64_t value = (uint64_t)tag << 32 | (number + 1);
     uint32_t at = entry_table_home(table, tag);
+    CHECK(table->live > 0 && number < table->entry_count);
     while (table->slots[at] != value) {
         CHECKF(table->slots[at] != 0, "entry %u is not in the table", number);
         at = (at + 1) & slot_mask(table);

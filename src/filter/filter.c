@@ -41,6 +41,7 @@ struct filter *filter_copy(const struct filter *filter) {
         at += user.len;
     }
     CHECK(at == block + filter_memory_bytes(filter));
+    COSTLY_CHECK(filter_equal(copy, filter));
     return copy;
 }
 
@@ -59,6 +60,7 @@ bool filter_equal(const struct filter *a, const struct filter *b) {
 }
 
 size_t filter_term_count(const struct filter *filter) {
+    CHECK((filter->ip_mode == FILTER_ANY) <= (filter->ip_count == 0));
     return filter_part_count(filter->ip_mode, filter->ip_count) * filter_part_count(filter->user_mode, filter->user_count);
 }
 
@@ -72,6 +74,7 @@ int filter_net_compare(const struct filter_net *a, const struct filter_net *b) {
 
 /* The shorter one's bits decide; the longer one's address stands for all that is in it. */
 bool filter_nets_overlap(const struct filter_net *a, const struct filter_net *b) {
+    CHECK(a->prefix_bits <= 128 && b->prefix_bits <= 128);
     return a->prefix_bits <= b->prefix_bits ? filter_net_holds(a, &b->ip) : filter_net_holds(b, &a->ip);
 }
 
@@ -97,6 +100,7 @@ static bool regions_are_valid(const struct filter *filter) {
         struct country country;
         uint8_t form;
         country_text(filter->regions[i], text);
+        CHECK(strlen(text) == 3);
         if (!country_parse((struct bytes){(const uint8_t *)text, 3}, &country, &form)) return false;
     }
     return true;

@@ -11,6 +11,15 @@ static size_t ip_bytes(uint8_t kind) {
     return kind == IP_V6 ? 16 : 4;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool reads_back(const struct filter *filter, struct bytes bytes) {
+    struct filter *again = filter_decode(bytes);
+    const bool same = again != NULL && filter_equal(filter, again);
+    filter_destroy(again);
+    return same;
+}
+#endif
+
 /* u32 id, u8 ranked, three lists. A list: u8 mode, u16 how many, the values. A region: u16 code. A net: u8 kind, u8 mask,
  * u8 length of the prefix, 4 or 16 bytes. A user: u8 length, bytes. */
 void filter_encode(const struct filter *filter, struct buffer *out) {
@@ -37,6 +46,7 @@ void filter_encode(const struct filter *filter, struct buffer *out) {
         buffer_append_bytes(out, filter->users[i]);
     }
     CHECK(out->len - begin <= FILTER_BYTES_MAX);
+    COSTLY_CHECK(reads_back(filter, (struct bytes){out->at + begin, out->len - begin}));
 }
 
 static uint16_t read_count(struct reader *reader, size_t count_max) {
@@ -77,6 +87,7 @@ struct filter *filter_decode(struct bytes bytes) {
     struct values values;
     struct reader reader = reader_of(bytes);
     const struct filter filter = read_filter(&reader, &values);
+    CHECK(filter.ip_count <= FILTER_VALUES_MAX && filter.user_count <= FILTER_VALUES_MAX);
     if (reader.bad || reader_left(&reader) != 0 || !filter_is_valid(&filter)) return NULL;
     return filter_copy(&filter);
 }
@@ -113,6 +124,7 @@ bool filter_record_decode(struct bytes bytes, struct filter_record *record, stru
         *filter = filter_decode(reader_bytes(&reader, reader_left(&reader)));
         record->filter = *filter;
     }
+    CHECK(record->filter == *filter);
     if (!reader.bad && reader_left(&reader) == 0 && record_is_valid(record)) return true;
     filter_destroy(*filter);
     *filter = NULL;

@@ -29,6 +29,7 @@ bool filter_id_parse(struct bytes text, uint32_t *id, struct filter_flaw *flaw) 
     }
     if (!is_number || value == 0 || value > FILTER_ID_MAX)
         return flaw_set(flaw, "filter_id", "filter_id is a number from 1 to %u", FILTER_ID_MAX);
+    CHECK(value >= 1 && value <= FILTER_ID_MAX);
     *id = (uint32_t)value;
     return true;
 }
@@ -61,6 +62,7 @@ static struct quoted quote(const struct list *list) {
 }
 
 static void skip(struct bytes *text, size_t len) {
+    CHECK(len <= text->len);
     *text = (struct bytes){text->at + len, text->len - len};
 }
 
@@ -106,6 +108,8 @@ static bool list_read_value(struct list *list) {
         }
         len = list->unescaped.len;
     }
+    CHECK(len <= list->unescaped.len);
+    CHECK(list->left.len == 0 || list->left.at[0] == '|');
     list->value = (struct bytes){list->unescaped.at, len};
     if (len > 0) return true;
     return flaw_set(list->flaw, list->field, "%s: value %zu of the list is empty; write * for any", list->field,
@@ -150,6 +154,7 @@ static bool take_region(struct list *list, struct values *values, struct filter 
     for (size_t i = 0; i < filter->region_count; i++)
         if (values->regions[i].code == country.code)
             return flaw_set(list->flaw, list->field, "region: %s is in the list twice", quote(list).text);
+    CHECK(filter->region_count < COUNTRY_CODES && country.code < COUNTRY_CODES);
     values->regions[filter->region_count++] = country;
     return true;
 }
@@ -177,6 +182,7 @@ static bool parse_block(struct list *list, struct bytes length, bool is_v6_text,
     if ((is_mapped && bits < 96) || !filter_ip_is_zero_behind(&net->ip, is_mapped ? bits - 96 : bits))
         return flaw_set(list->flaw, list->field, "ip: %s has bits set behind the first %u", quote(list).text, bits);
     net->prefix_bits = (uint8_t)(is_mapped ? bits - 96 : bits);
+    CHECK(net->prefix_bits <= (net->ip.kind == IP_V6 ? 128 : 32));
     return true;
 }
 
@@ -243,6 +249,7 @@ static bool parse_list(const char *field, struct bytes text, take_value *take, s
                        enum filter_mode *mode, struct filter_flaw *flaw) {
     struct list list = {.field = field, .left = text, .flaw = flaw};
     const bool is_good = list_read(&list, take, values, filter);
+    CHECK(!is_good || list.mode == FILTER_ANY || list.number > 0);
     *mode = list.mode;
     buffer_fini(&list.unescaped);
     return is_good;

@@ -13,6 +13,7 @@ static void region_append(const struct filter *filter, size_t i, struct buffer *
 static void net_append(const struct filter *filter, size_t i, struct buffer *out) {
     const struct filter_net *net = &filter->nets[i];
     char text[IP_TEXT_BYTES];
+    CHECK(net->prefix_bits <= (net->ip.kind == IP_V6 ? 128 : 32));
     (void)ip_text(&net->ip, text);
     buffer_append_text(out, text);
     if (net->prefix_bits != (net->ip.kind == IP_V6 ? 128 : 32)) buffer_printf(out, "/%u", net->prefix_bits);
@@ -34,6 +35,7 @@ typedef void append_value(const struct filter *filter, size_t i, struct buffer *
 
 static void append_list(const struct filter *filter, enum filter_mode mode, size_t count, append_value *append,
                         struct buffer *out) {
+    CHECK((mode == FILTER_ANY) == (count == 0));
     if (mode == FILTER_ANY) buffer_append_text(out, "*");
     if (mode == FILTER_NONE_OF) buffer_append_text(out, "!");
     for (size_t i = 0; i < count; i++) {
@@ -80,6 +82,7 @@ void filter_describe(const struct filter *filter, struct buffer *out) {
     static const char *const region_words[] = {"clicks from any country", "clicks from ", "clicks from any country but "};
     static const char *const ip_words[] = {", from any address", ", from ", ", from any address but "};
     static const char *const user_words[] = {", of any user", ", of user ", ", of any user but "};
+    CHECK(filter->region_mode <= FILTER_NONE_OF && filter->ip_mode <= FILTER_NONE_OF && filter->user_mode <= FILTER_NONE_OF);
     buffer_append_text(out, region_words[filter->region_mode]);
     describe_values(filter, filter->region_count, describe_region, out);
     /* The unknown country is the last one there is, and so the last of a list. */

@@ -52,6 +52,7 @@ void filters_destroy(struct filters *filters) {
 /* How many have a lower id: where `id` is, or belongs. */
 static size_t place_of(const struct filters *filters, uint32_t id) {
     size_t low = 0, high = filters->count;
+    CHECK(filters->count <= filters->capacity);
     if (high > 0 && filters->by_id[high - 1]->filter->id < id) return high;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
@@ -60,6 +61,8 @@ static size_t place_of(const struct filters *filters, uint32_t id) {
         else
             high = middle;
     }
+    CHECK(low == filters->count || filters->by_id[low]->filter->id >= id);
+    CHECK(low == 0 || filters->by_id[low - 1]->filter->id < id);
     return low;
 }
 
@@ -89,6 +92,9 @@ bool filters_covers_from(const struct filters *filters, const struct stored_filt
     for (size_t i = 0; i < stored->term_count; i++) {
         if (stored->terms[i].atom == 0) continue; /* all clicks were always counted */
         const struct atom_info *info = &filters->infos[stored->terms[i].atom];
+        CHECK(info->born >= 1 && info->born <= filters->number);
+        /* By this filter's record or by one before it; one that is asked once has none. */
+        CHECK(stored->number == 0 || info->born <= stored->number);
         if (!info->has_clicks || info->backfilled) continue;
         if (!has_any || info->covers_from.index > covers_from->index) *covers_from = info->covers_from;
         has_any = true;
@@ -126,6 +132,7 @@ enum filters_verdict filters_check(const struct filters *filters, enum filter_ac
 
 static void entry_insert(struct filters *filters, struct entry *entry) {
     const size_t at = place_of(filters, entry->filter->id);
+    CHECK(at == filters->count || filters->by_id[at]->filter->id != entry->filter->id);
     if (filters->count == filters->capacity) {
         filters->capacity = filters->capacity == 0 ? 16 : filters->capacity * 2;
         filters->by_id = memory_resize(filters->by_id, filters->capacity * sizeof(struct entry *));
@@ -138,6 +145,7 @@ static void entry_insert(struct filters *filters, struct entry *entry) {
 /* Those that the record brought first. */
 static void note_new_atoms(struct filters *filters, uint32_t given_before, const struct filter_record *record) {
     const uint32_t given = atoms_given(filters->atoms);
+    CHECK(given >= given_before);
     if (given >= filters->info_capacity) {
         const size_t doubled = filters->info_capacity * 2;
         filters->info_capacity = doubled > given + (size_t)1 ? doubled : given + (size_t)1;
@@ -162,6 +170,7 @@ static void apply_create(struct filters *filters, const struct filter_record *re
     entry->stored = (struct stored_filter){
         .filter = entry->filter, .terms = entry->terms, .term_count = term_count, .number = record->number};
     entry_insert(filters, entry);
+    CHECK(filters->standing < filters->count);
     filters->standing++;
     filters->ranked += entry->filter->ranked;
     filters->content_bytes += sizeof *entry + term_count * sizeof *entry->terms + filter_memory_bytes(entry->filter);
@@ -169,13 +178,35 @@ static void apply_create(struct filters *filters, const struct filter_record *re
 
 static void apply_delete(struct filters *filters, struct entry *entry) {
     atoms_release(filters->atoms, entry->filter);
-    for (size_t i = 0; i < entry->stored.term_count; i++)
-        if (entry->terms[i].atom != 0) filters->infos[entry->terms[i].atom].uses--;
+    CHECK(!entry->stored.deleted);
+    for (size_t i = 0; i < entry->stored.term_count; i++) {
+        if (entry->terms[i].atom == 0) continue;
+        CHECK(filters->infos[entry->terms[i].atom].uses > 0);
+        filters->infos[entry->terms[i].atom].uses--;
+    }
     entry->stored.deleted = true;
     CHECK(filters->standing > 0 && (!entry->filter->ranked || filters->ranked > 0));
     filters->standing--;
     filters->ranked -= entry->filter->ranked;
 }
+
+#ifdef TALLY_COSTLY_CHECKS
+/* Each atom is used by as many terms of standing filters as its uses say; those that none uses are not matched. */
+static bool uses_agree(const struct filters *filters) {
+    uint64_t of_terms = 0, of_atoms = 0;
+    uint32_t used = 0;
+    for (size_t i = 0; i < filters->count; i++) {
+        const struct stored_filter *stored = &filters->by_id[i]->stored;
+        for (size_t term = 0; !stored->deleted && term < stored->term_count; term++)
+            of_terms += stored->terms[term].atom != 0;
+    }
+    for (uint32_t atom = 1; atom <= atoms_given(filters->atoms); atom++) {
+        of_atoms += filters->infos[atom].uses;
+        used += filters->infos[atom].uses > 0;
+    }
+    return of_terms == of_atoms && used == atoms_live(filters->atoms);
+}
+#endif
 
 /* Backfilled atoms are no records: what they make of filters_check's verdict is not asked here, or a record that was right
  * when it was written would be wrong when it is read again. */
@@ -196,6 +227,8 @@ void filters_apply(struct filters *filters, const struct filter_record *record) 
         break;
     }
     filters->number = record->number;
+    CHECK(filters->ranked <= filters->standing && filters->standing <= filters->count && filters->count <= filters->number);
+    COSTLY_CHECK(filters->count > 500 || uses_agree(filters)); /* each time a walk over all of them */
 }
 
 static struct atom_info *info_at(const struct filters *filters, uint32_t atom) {
@@ -209,6 +242,7 @@ void filters_atom_backfilled(struct filters *filters, uint32_t atom) {
 
 uint32_t filters_atom_born(const struct filters *filters, uint32_t atom, bool *backfilled) {
     const struct atom_info *info = info_at(filters, atom);
+    CHECK(info->born >= 1 && info->born <= filters->number);
     *backfilled = info->backfilled;
     return info->born;
 }

@@ -4,6 +4,7 @@
 #include "filter/filter_internal.h"
 
 static bool first_bits_equal(const uint8_t *a, const uint8_t *b, unsigned bits) {
+    CHECK(bits <= 128);
     if (memcmp(a, b, bits / 8) != 0) return false;
     return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
 }
@@ -27,6 +28,7 @@ bool filter_net_holds(const struct filter_net *net, const struct ip *ip) {
 }
 
 static bool mode_matches(enum filter_mode mode, bool is_in_list) {
+    CHECK(mode <= FILTER_NONE_OF && (mode != FILTER_ANY || !is_in_list));
     return mode == FILTER_ANY || (mode == FILTER_ONE_OF) == is_in_list;
 }
 

@@ -6,6 +6,8 @@ struct selection selection_of(const struct filter *filter, const struct filter_t
     CHECK(term_count == filter_term_count(filter));
     struct selection selection = {
         .filter = filter, .terms = terms, .term_count = term_count, .all_countries = filter->region_mode == FILTER_ANY};
+    CHECK((filter->region_mode == FILTER_ANY) == (filter->region_count == 0));
+    for (size_t i = 0; i < filter->region_count; i++) CHECK(filter->regions[i].code < COUNTRY_CODES);
     for (size_t i = 0; i < filter->region_count; i++)
         selection.countries[filter->regions[i].code / 64] |= UINT64_C(1) << (filter->regions[i].code % 64);
     if (filter->region_mode != FILTER_NONE_OF) return selection;

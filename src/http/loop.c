@@ -91,6 +91,7 @@ bool http_loops_start(struct http_server *server, const struct http_loop_options
     for (unsigned i = 0; i < count; i++) {
         struct http_thread *thread = &server->threads[i];
         if (pthread_create(&thread->thread, NULL, loop_main, thread) != 0) return false;
+        (void)pthread_setname_np(thread->thread, "http"); /* for `top -H`; nothing depends on it */
         CHECK(pthread_getcpuclockid(thread->thread, &thread->clock) == 0);
         server->thread_count++;
     }

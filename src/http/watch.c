@@ -16,6 +16,7 @@
 /* WATCH_STRIDE: connections looked at under one lock, so that accepting and closing wait for microseconds only. */
 enum {
     WATCH_TICK_MS = 250,
+    WATCH_PASSED_MS_MAX = 2 * WATCH_TICK_MS,
     WATCH_STRIDE = 128,
     WATCH_REST_MS_MIN = 500,
     WATCH_BODY_MS_MIN = 4000,
@@ -245,11 +246,21 @@ static void sleep_a_tick(struct http_server *server) {
     CHECK(result == 0 || result == ETIMEDOUT);
 }
 
+/* The watch's clock stands still while the process does (SIGSTOP, a paused machine): what could not be heard then was not
+ * silent, and what came in just now would look as old as the whole pause. */
+static void move_clock(struct http_server *server, uint64_t *seen_ms) {
+    uint64_t mono = mono_ms(), passed_ms = mono > *seen_ms ? mono - *seen_ms : 0;
+    *seen_ms = mono;
+    if (passed_ms > WATCH_PASSED_MS_MAX) passed_ms = WATCH_PASSED_MS_MAX;
+    (void)atomic_fetch_add_explicit(&server->now_ms, passed_ms, memory_order_relaxed);
+}
+
 static void *watch_main(void *self) {
     struct http_server *server = self;
+    uint64_t seen_ms = mono_ms();
     lock_peers(server);
     while (!server->watch_ending) {
-        atomic_store_explicit(&server->now_ms, mono_ms(), memory_order_relaxed);
+        move_clock(server, &seen_ms);
         make_room(server);
         for (uint32_t i = 0; i < server->peer_capacity && !server->watch_ending; i++) {
             if (server->peers[i].magic != 0) look_at(server, &server->peers[i]);
@@ -271,6 +282,7 @@ void http_watch_start(struct http_server *server, uint32_t peer_capacity) {
     for (uint32_t i = 0; i < peer_capacity; i++) server->peers[i].next_free = i + 1 < peer_capacity ? i + 1 : PEER_NONE;
     atomic_store(&server->now_ms, mono_ms());
     CHECK(pthread_create(&server->watch, NULL, watch_main, server) == 0);
+    (void)pthread_setname_np(server->watch, "http-watch");
     server->watch_started = true;
 }
 

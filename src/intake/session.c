@@ -19,6 +19,7 @@ static struct intake_batch *session_batch(struct intake_session *session, struct
     CHECK(batch->session == session && batch->click_count == 0 && batch->journal.counts.received == 0);
     batch->next = NULL;
     batch->journal.arrival_floor = now;
+    batch->journal.refused_at = (struct wall_time){INT64_MAX};
     session->batch = batch;
     session->batch_began = now;
     return batch;
@@ -124,17 +125,19 @@ static void take_good_line(struct intake_session *session, struct intake_batch *
 }
 
 static void take_rejected_line(struct intake_session *session, struct intake_batch *batch, enum reject reject,
-                               const char *detail) {
+                               const char *detail, struct wall_time now) {
     CHECK(reject < REJECT_CODES);
     batch->journal.counts.rejected_by[reject]++;
+    if (reject == REJECT_FUTURE_TIMESTAMP && now.ms < batch->journal.refused_at.ms) batch->journal.refused_at = now;
     intake_list_error(session, session->lines.number, reject, detail);
     if (!session->atomic || session->refused) return;
     session->refused = true;
     struct intake_counts counts = batch->journal.counts;
-    struct wall_time floor = batch->journal.arrival_floor;
+    struct wall_time floor = batch->journal.arrival_floor, refused_at = batch->journal.refused_at;
     intake_batch_clear(batch);
     batch->journal.counts = counts;
     batch->journal.arrival_floor = floor;
+    batch->journal.refused_at = refused_at;
 }
 
 static bool line_is_blank(struct bytes line, enum body_form form) {
@@ -151,7 +154,7 @@ static void take_line(struct intake_session *session, struct decoder *decoder, e
     batch->journal.counts.received++;
     if (rules->now.ms > batch->journal.arrival_floor.ms) batch->journal.arrival_floor = rules->now;
     if (event == LINE_TOO_LONG) {
-        take_rejected_line(session, batch, REJECT_LINE_TOO_LONG, "");
+        take_rejected_line(session, batch, REJECT_LINE_TOO_LONG, "", rules->now);
         return;
     }
     struct click click;
@@ -162,7 +165,7 @@ static void take_line(struct intake_session *session, struct decoder *decoder, e
     if (reject == REJECT_NONE) {
         take_good_line(session, batch, &click);
     } else {
-        take_rejected_line(session, batch, reject, detail);
+        take_rejected_line(session, batch, reject, detail, rules->now);
     }
 }
 

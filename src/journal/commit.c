@@ -132,12 +132,12 @@ enum status journal_commit(struct journal *journal, const struct journal_batch *
     if (status != STATUS_OK) return status;
     for (size_t i = 0; i < batch_count; i++)
         if (batches[i]->arrival_floor.ms > arrival.ms) arrival = batches[i]->arrival_floor;
-    CHECK(arrival.ms >= journal->state.last_arrival.ms && arrival.ms <= RECORD_TIME_MS_MAX);
     /* A clock that jumped forward only while a line was being read must not carry the arrivals along with it. */
-    if (batch_count > 0 && arrival.ms > wall.ms && arrival.ms > journal->arrival.last_journalled.ms &&
-        arrival.ms - wall.ms > journal->arrival.max_skew_ms)
+    bool ahead = arrival.ms > wall.ms && arrival.ms > journal->arrival.last_journalled.ms;
+    if (ahead && (arrival.ms - wall.ms > journal->arrival.max_skew_ms || arrival.ms > RECORD_TIME_MS_MAX))
         return failure_set(failure, STATUS_AGAIN, "a line was read when the clock was %lld ms ahead",
                            (long long)(arrival.ms - wall.ms));
+    CHECK(arrival.ms >= journal->state.last_arrival.ms && arrival.ms <= RECORD_TIME_MS_MAX);
 
     log_state_copy(&journal->next, &journal->state);
     struct record_draft *draft = draft_begin(journal, arrival);

@@ -55,55 +55,14 @@ static enum status inspect_footer(struct journal *journal, struct segment_reader
     return STATUS_OK;
 }
 
-/* Whether a record or a footer of this log begins anywhere behind `from`: then the bytes at `from` were once durable, since
- * no byte of a record is written before the one ahead of it was synced. Records begin at multiples of 8. */
-static enum status find_valid_behind(struct segment_reader *reader, const struct segment_header *header, uint64_t from,
-                                     uint64_t next_record, bool *found, uint64_t *tail_end, struct failure *failure) {
-    CHECK(from <= reader->size && from % RECORD_ALIGNMENT == 0 && from >= header->length);
-    *found = false;
-    *tail_end = from;
-    struct buffer whole = {0};
-    enum status status = STATUS_OK;
-    /* The tail at once: one segment, or one record if that is larger. */
-    uint64_t len = reader->size - from;
-    uint8_t *at = buffer_reserve(&whole, len);
-    size_t got = 0;
-    if (len > 0) status = reader->files->read(reader->file, from, at, len, &got, failure);
-    for (size_t i = got; status == STATUS_OK && i > 0; i--) {
-        if (at[i - 1] == 0) continue;
-        *tail_end = from + i;
-        break;
-    }
-    for (size_t i = RECORD_ALIGNMENT; status == STATUS_OK && i < got && !*found; i += RECORD_ALIGNMENT) {
-        struct bytes rest = {at + i, got - i};
-        if (rest.len < 4 || get_u32(rest.at) == 0) continue;
-        uint64_t number;
-        uint32_t length;
-        if (record_checksum_right(rest, reader->seed, &number) && number >= next_record) *found = true;
-        if (segment_footer_decode(rest, header, &length, NULL, NULL, NULL)) *found = true;
-    }
-    buffer_fini(&whole);
-    CHECK(*tail_end >= from && *tail_end <= reader->size);
-    return status;
-}
-
-/* Behind the last good record: a clean end, a footer that was about to seal, a torn tail, or damage. */
 static enum status inspect_tail(struct journal *journal, struct segment_reader *reader, const struct segment_header *header,
                                 const char *why, struct failure *failure) {
-    struct bytes view;
-    uint64_t from = reader->at;
-    enum status status = segment_reader_footer_view(reader, from, &view, failure);
+    struct segment_tail tail;
+    enum status status = segment_tail_find(reader, header, journal->end.next_record, &tail, failure);
     if (status != STATUS_OK) return status;
-    uint32_t footer_length;
-    if (segment_footer_decode(view, header, &footer_length, NULL, NULL, NULL)) from += footer_length;
-    CHECK(from >= header->length && from <= reader->size);
-    bool found;
-    uint64_t tail_end;
-    status = find_valid_behind(reader, header, from, journal->end.next_record, &found, &tail_end, failure);
-    if (status != STATUS_OK) return status;
-    if (found) return segment_damaged(failure, reader->path, from, why);
-    journal->torn_from = from;
-    journal->torn_to = tail_end;
+    if (tail.valid_behind != 0) return segment_damaged(failure, reader->path, tail.from, why);
+    journal->torn_from = tail.from;
+    journal->torn_to = tail.to;
     return STATUS_OK;
 }
 
@@ -155,6 +114,8 @@ static enum status inspect_header(struct journal *journal, size_t index, struct 
     if (!first && !log_state_is(&journal->end, header->version, &journal->next, state_bytes))
         return segment_damaged(failure, reader->path, SEGMENT_FIXED_BYTES,
                                "the segment does not begin where the one before it ends");
+    if (!last && !header->sealed) status = segment_reader_ends_sealed(reader, header, &header->sealed, failure);
+    if (status != STATUS_OK) return status;
     if (!last && !header->sealed)
         return segment_damaged(failure, reader->path, SEGMENT_MARK_AT,
                                "the segment is not sealed, but another one follows it");

@@ -84,6 +84,7 @@ struct journal_batch {
     struct columns *columns; /* partition_count of them */
     struct intake_counts counts;
     struct wall_time arrival_floor; /* the latest `now` that one of its lines was checked against */
+    struct wall_time refused_at;    /* the earliest `now` by which one was refused as of the future; if any was */
 };
 
 /* Writes the batches and the ticks that are due as one record and syncs it. After STATUS_OK all of it is durable and `*out`

@@ -38,6 +38,8 @@ enum status log_reader_begin(struct log_reader *reader, uint64_t number, struct 
         return segment_damaged(failure, segment->path, SEGMENT_FIXED_BYTES,
                                "the header's state is not what the records before it add up to");
     reader->begun = true;
+    if (!header->sealed) status = segment_reader_ends_sealed(segment, header, &header->sealed, failure);
+    if (status != STATUS_OK) return status;
     return header->sealed ? segment_reader_footer_at(segment, header, &segment->end, failure) : STATUS_OK;
 }
 

@@ -88,6 +88,11 @@ enum status segment_reader_view(struct segment_reader *reader, uint64_t at, size
 enum status segment_reader_header(struct segment_reader *reader, struct segment_header *header, struct log_state *state,
                                   struct filter_log *filter_log, struct bytes *state_bytes,
                                   struct failure *failure) MUST_USE;
+/* Whether the file ends with a right footer, and so is sealed whatever the mark says. The mark may be lost when the log has
+ * gone on already: by a sync of it that failed, and a page cache that showed it all the same to the process that came next.
+ */
+enum status segment_reader_ends_sealed(struct segment_reader *reader, const struct segment_header *header, bool *sealed,
+                                       struct failure *failure) MUST_USE;
 /* Where the footer of a sealed segment begins, which is where its records end. */
 enum status segment_reader_footer_at(struct segment_reader *reader, const struct segment_header *header, uint64_t *at,
                                      struct failure *failure) MUST_USE;
@@ -98,3 +103,12 @@ enum status segment_reader_footer_view(struct segment_reader *reader, uint64_t a
  * record_flaw), `at` stays, `failure` is not filled in: the caller knows what it means. */
 enum status segment_reader_record(struct segment_reader *reader, struct journal_record **out, int *flaw,
                                   struct failure *failure) MUST_USE;
+
+/* What stands behind the last good record of an unsealed segment, at reader->at: [from, to) is the torn tail, empty for a
+ * clean end; a whole footer before it is skipped. `valid_behind` not 0: there a record that comes later, or a footer,
+ * begins, so the bytes in front of it were durable once and are damaged. */
+struct segment_tail {
+    uint64_t from, to, valid_behind;
+};
+enum status segment_tail_find(struct segment_reader *reader, const struct segment_header *header, uint64_t next_record,
+                              struct segment_tail *tail, struct failure *failure) MUST_USE;

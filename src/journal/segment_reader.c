@@ -77,6 +77,27 @@ enum status segment_reader_header(struct segment_reader *reader, struct segment_
     return STATUS_OK;
 }
 
+/* Beside the window, and content with less than it asks for: the writer may be sealing the file just now. */
+enum status segment_reader_ends_sealed(struct segment_reader *reader, const struct segment_header *header, bool *sealed,
+                                       struct failure *failure) {
+    const struct files *files = reader->files;
+    uint8_t trailer[FOOTER_TRAILER_BYTES];
+    uint32_t length;
+    size_t got;
+    *sealed = false;
+    if (reader->size < header->length + FOOTER_TRAILER_BYTES) return STATUS_OK;
+    enum status status =
+        files->read(reader->file, reader->size - FOOTER_TRAILER_BYTES, trailer, sizeof trailer, &got, failure);
+    if (status != STATUS_OK || got < sizeof trailer) return status;
+    if (!segment_footer_length(trailer, &length) || length > reader->size - header->length) return STATUS_OK;
+    struct buffer footer = {0};
+    status = files->read(reader->file, reader->size - length, buffer_reserve(&footer, length), length, &got, failure);
+    if (status == STATUS_OK && got == length)
+        *sealed = segment_footer_decode((struct bytes){footer.at, length}, header, &length, NULL, NULL, NULL);
+    buffer_fini(&footer);
+    return status;
+}
+
 enum status segment_reader_footer_at(struct segment_reader *reader, const struct segment_header *header, uint64_t *at,
                                      struct failure *failure) {
     struct bytes view;

@@ -99,7 +99,7 @@ static bool watermark_possible(const struct watermark *watermark) {
  * ahead of its arrival than any rules allow. */
 static void highest_of_version_1(struct log_state *state) {
     state->highest_known = state->accepted == 0;
-    if (state->highest_known || state->last_arrival.ms < 0) return;
+    if (state->highest_known || !stamp_valid(state->last_arrival.ms)) return;
     int64_t bound_ms = state->last_arrival.ms + (int64_t)AHEAD_DAYS_MAX * 24 * HOUR_MS;
     state->highest.ms = bound_ms < RECORD_TIME_MS_MAX ? bound_ms : RECORD_TIME_MS_MAX;
 }

@@ -19,6 +19,9 @@
       "Files of identities in `dedup/` were of no use; they are made anew, for which the whole journal is read.")           \
     X(TORN_TAIL, "torn_tail", WARN, "file, bytes",                                                                          \
       "The last write before a crash was cut short. It was never acknowledged; its bytes are kept in the file.")            \
+    X(STORE_DAMAGED, "store_damaged", WARN, "moved_to, reason",                                                             \
+      "The store was damaged. It was moved aside, and this start or the next builds it anew from the journal: no count is " \
+      "lost. Delete what was moved when nobody wants to look at it.")                                                       \
     X(RULES, "rules", INFO, "number, partitions, delay_ms, lateness_ms, horizon_ms, max_skew_ms, without_event_id",         \
       "The counting rules in force, from the journal.")                                                                     \
     X(READY, "ready", INFO, "url, clicks, seconds", "Clicks are taken and questions answered.")                             \

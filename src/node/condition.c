@@ -55,6 +55,7 @@ enum node_refusal node_refusal(const struct node *node) {
     if (!atomic_load(&node->clock_trusted)) return NODE_REFUSES_CLOCK;
     if (atomic_load(&node->pending_clicks) > node->options.pending_clicks_max) return NODE_REFUSES_PENDING;
     /* Room for a batch, or for a share where the memory is smaller than that. */
+    CHECK(node->partition_count >= 1); /* it serves */
     uint64_t share = node->progress.dedup_entries_max / node->partition_count / 8;
     if (node_dedup_full(node, share < INTAKE_BATCH_CLICKS ? share + 1 : INTAKE_BATCH_CLICKS)) return NODE_REFUSES_DEDUP;
     if (node_ads_full(node, 1)) return NODE_REFUSES_ADS;
@@ -77,6 +78,7 @@ void node_count_commit(struct node *node, int64_t took_ns) {
     uint64_t ns = took_ns < 0 ? 0 : (uint64_t)took_ns;
     size_t bucket = 0;
     while (bucket < QUERY_COMMIT_BUCKETS - 1 && ns > bounds_us[bucket] * 1000) bucket++;
+    CHECK(bucket < QUERY_COMMIT_BUCKETS && (bucket == 0 || ns > bounds_us[bucket - 1] * 1000));
     atomic_fetch_add(&node->commits[bucket], 1);
     atomic_fetch_add(&node->commits_ns, ns);
     if (ns < NODE_SLOW_COMMIT_NS) return;

@@ -35,7 +35,7 @@ static void control_finish(struct node *node, struct control *control, struct re
     filter_list_fini(&control->list);
     buffer_fini(&control->body);
     free(control);
-    atomic_fetch_sub(&node->sessions_open, 1); /* before the reply: once the last is answered, a stop may go on */
+    node_session_closed(node);
     node->seam.requests.reply(node->seam.requests.self, request, reply);
 }
 
@@ -47,7 +47,10 @@ static void control_refuse_now(struct node *node, struct control *control, const
 
 static void push(struct control **list, struct control *control) {
     control->next = NULL;
-    while (*list != NULL) list = &(*list)->next;
+    while (*list != NULL) {
+        CHECK(*list != control); /* one owner */
+        list = &(*list)->next;
+    }
     *list = control;
 }
 
@@ -60,6 +63,7 @@ static void push_unless_failed(struct node *node, struct control **list, struct 
 }
 
 void node_fail_controls(struct node *node) {
+    CHECK(node_phase(node) == NODE_FAILED); /* first: whoever pushes after this sees it */
     pthread_mutex_lock(&node->mail_lock);
     struct control *lists[] = {node->control_queue, node->control_waiting};
     node->control_queue = node->control_waiting = NULL;
@@ -76,6 +80,7 @@ void node_fail_controls(struct node *node) {
 /* --- requests --- */
 
 static void submit(struct node *node, struct control *control) {
+    CHECK((control->kind == CONTROL_CREATE) == (control->list.count > 0));
     pthread_mutex_lock(&node->mail_lock);
     size_t waiting = 0;
     for (const struct control *at = node->control_queue; at != NULL; at = at->next) waiting++;
@@ -114,6 +119,7 @@ static bool split_id(struct bytes path, struct bytes *id, bool *recalculation) {
     size_t prefix_len = sizeof prefix - 1, suffix_len = sizeof suffix - 1;
     if (path.len <= prefix_len || memcmp(path.at, prefix, prefix_len) != 0) return false;
     *id = (struct bytes){path.at + prefix_len, path.len - prefix_len};
+    CHECK(id->len > 0);
     *recalculation = id->len > suffix_len && memcmp(id->at + id->len - suffix_len, suffix, suffix_len) == 0;
     if (*recalculation) id->len -= suffix_len;
     return memchr(id->at, '/', id->len) == NULL;
@@ -162,6 +168,7 @@ bool node_control_begin(struct node *node, const struct request_head *head, void
 void node_control_feed(struct control *control, struct bytes bytes) {
     control->too_long = control->too_long || bytes.len > CONTROL_BODY_BYTES_MAX - control->body.len;
     if (!control->too_long) buffer_append_bytes(&control->body, bytes);
+    CHECK(control->body.len <= CONTROL_BODY_BYTES_MAX); /* I10 */
 }
 
 void node_control_end(struct node *node, struct control *control) {
@@ -190,7 +197,7 @@ void node_control_abort(struct node *node, struct control *control) {
     filter_list_fini(&control->list);
     buffer_fini(&control->body);
     free(control);
-    atomic_fetch_sub(&node->sessions_open, 1);
+    node_session_closed(node);
 }
 
 /* --- the journal's step --- */
@@ -199,6 +206,7 @@ static bool bounds_hold(const struct node *node, const struct filter_change *cha
     const struct filters *filters = journal_filters(node->journal);
     uint64_t standing = filters_standing(filters), atoms = atoms_live(filters_atoms(filters)),
              ranked = filters_ranked(filters);
+    CHECK(ranked <= standing);
     for (size_t i = 0; i < count; i++) {
         if (changes[i].action != FILTER_CREATE) continue;
         standing++;
@@ -222,6 +230,7 @@ static bool bounds_hold(const struct node *node, const struct filter_change *cha
 }
 
 static void refuse_change(struct reply *reply, enum filters_verdict verdict, enum filter_action action, uint32_t id) {
+    CHECK(verdict != FILTERS_OK && verdict != FILTERS_SAME);
     if (verdict == FILTERS_CONFLICT)
         reply_problem(reply, 409, "filter-exists", "Filter exists",
                       "there is a filter %u with another content; filters never change: take another id", id);
@@ -241,6 +250,7 @@ static bool check_changes(const struct node *node, struct filter_change *changes
     for (size_t i = 0; i < count; i++) {
         enum filters_verdict verdict =
             filters_check(journal_filters(node->journal), changes[i].action, changes[i].id, changes[i].filter);
+        CHECK(*left <= i);
         if (verdict == FILTERS_OK) changes[(*left)++] = changes[i];
         if (verdict == FILTERS_OK || verdict == FILTERS_SAME) continue;
         refuse_change(reply, verdict, changes[i].action, changes[i].id);
@@ -257,12 +267,14 @@ void node_note_filters(struct node *node, struct journal_record *record) {
         node->filter_mail_capacity = node->filter_mail_capacity * 2 + 16;
         node->filter_mail = memory_resize(node->filter_mail, node->filter_mail_capacity * sizeof(struct journal_record *));
     }
+    CHECK(node->filter_mail_count < node->filter_mail_capacity);
     node->filter_mail[node->filter_mail_count++] = journal_record_hold(record);
     pthread_mutex_unlock(&node->mail_lock);
 }
 
 static struct filter_change *changes_of(const struct control *control, size_t *count) {
     *count = control->kind == CONTROL_CREATE ? control->list.count : 1;
+    CHECK((control->kind == CONTROL_CREATE) == (control->id == 0));
     struct filter_change *changes = memory_allocate_zeroed(*count, sizeof *changes);
     for (size_t i = 0; control->kind == CONTROL_CREATE && i < *count; i++)
         changes[i] = (struct filter_change){FILTER_CREATE, control->list.filters[i]->id, control->list.filters[i]};
@@ -279,6 +291,8 @@ static enum status commit_changes(struct node *node, const struct filter_change 
     enum status status =
         journal_commit_filters(node->journal, changes, count, clock_wall(clock), clock_mono(clock), &record, failure);
     if (status != STATUS_OK) return status;
+    CHECK(count > 0 && record->sub_blocks[0].count == count); /* one record, a copy of each change in every partition */
+    CHECK(record->sub_block_count == node->partition_count);
     node_note_durable(node, record);
     node_note_filters(node, record);
     node_distribute(node, record, false);
@@ -302,6 +316,7 @@ bool node_commit_control(struct node *node) {
         free(changes);
         return true;
     }
+    CHECK(left <= count);
     if (left > 0) status = commit_changes(node, changes, left, &failure);
     free(changes);
     control->changed = left;
@@ -332,6 +347,7 @@ enum status node_commit_configured_filters(struct node *node, struct failure *fa
                              "the filters of the configuration cannot be taken over, and none of them was: %.*s",
                              (int)refusal.body.len, (const char *)refusal.body.at);
     } else if (left > 0) {
+        CHECK(left <= wanted->count);
         status = commit_changes(node, changes, left, failure);
     }
     buffer_fini(&refusal.body);
@@ -346,8 +362,10 @@ void node_apply_filter_mail(struct node *node) {
     size_t count = node->filter_mail_count, taken = 0;
     while (taken < count) {
         const struct sub_block *block = &node->filter_mail[taken]->sub_blocks[0];
+        CHECK(block->kind == SUB_BLOCK_FILTERS && block->count >= 1);
         if (block->filter_records[block->count - 1].number > view_filters_passed(node->view)) break;
         view_apply_filters(node->view, block->filter_records, block->count);
+        CHECK(filters_number(view_filters(node->view)) <= view_filters_passed(node->view));
         journal_record_release(node->filter_mail[taken++]);
     }
     if (taken > 0) memmove(node->filter_mail, node->filter_mail + taken, (count - taken) * sizeof(struct journal_record *));
@@ -359,6 +377,7 @@ static void answer_create(const struct node *node, const struct control *control
     const struct filters *filters = view_filters(node->view);
     struct filter_progress progress = node_recalculation(node);
     struct buffer body = {0};
+    CHECK(control->changed <= control->list.count && filters_number(filters) >= control->number);
     if (control->is_list)
         buffer_printf(&body, "{\"created\":%zu,\"unchanged\":%zu,\"filters\":[", control->changed,
                       control->list.count - control->changed);
@@ -378,9 +397,10 @@ static void answer_other(const struct node *node, const struct control *control,
     struct filter_progress progress = node_recalculation(node);
     struct buffer body = {0};
     const struct stored_filter *stored = filters_find(filters, control->id);
-    CHECK(stored != NULL);
+    CHECK(stored != NULL && stored->deleted >= (control->kind == CONTROL_DELETE && control->changed > 0));
     filter_json_append(&body, filters, stored, &progress);
     buffer_append_text(&body, "\n");
+    CHECK(control->changed <= 1);
     unsigned http_status = control->kind == CONTROL_RECALCULATE && control->changed > 0 ? 202 : 200;
     *reply = (struct reply){.http_status = http_status, .content_type = "application/json", .body = body, .body_file = -1};
 }
@@ -396,6 +416,7 @@ bool node_answer_controls(struct node *node) {
             continue;
         }
         *at = control->next;
+        CHECK(control->changed == 0 || control->number > 0);
         push(&ready, control);
     }
     pthread_mutex_unlock(&node->mail_lock);

@@ -44,12 +44,14 @@ static int by_id(const void *left, const void *right) {
 
 /* "12,0013": each once, ascending. */
 static bool parse_ids(struct bytes text, struct view_export_wanted *wanted) {
-    uint32_t *ids = memory_allocate((text.len / 2 + 1) * sizeof *ids); /* a digit and a comma each, at least */
+    const size_t capacity = text.len / 2 + 1; /* a digit and a comma each, at least */
+    uint32_t *ids = memory_allocate(capacity * sizeof *ids);
     size_t count = 0, kept = 0;
     wanted->filter_ids = ids;
     for (bool more = true; more;) {
         const uint8_t *comma = text.len > 0 ? memchr(text.at, ',', text.len) : NULL;
         struct bytes one = {text.at, comma != NULL ? (size_t)(comma - text.at) : text.len};
+        CHECK(count < capacity);
         if (!parse_id(one, &ids[count])) return false;
         count++;
         more = comma != NULL;
@@ -58,6 +60,7 @@ static bool parse_ids(struct bytes text, struct view_export_wanted *wanted) {
     qsort(ids, count, sizeof *ids, by_id);
     for (size_t i = 0; i < count; i++)
         if (kept == 0 || ids[kept - 1] != ids[i]) ids[kept++] = ids[i];
+    for (size_t i = 1; i < kept; i++) CHECK(ids[i - 1] < ids[i]);
     wanted->filter_count = kept;
     return true;
 }
@@ -74,6 +77,7 @@ enum status node_export_parse(struct bytes table, const struct bytes *filters, s
         return failure_set(failure, STATUS_BAD_INPUT,
                            "filter must be numbers of filters, from 0 (all clicks) to %u, with commas between them",
                            FILTER_ID_MAX);
+    CHECK(out->filter_count >= 1);
     return STATUS_OK;
 }
 
@@ -123,6 +127,7 @@ static void answer_wanted(struct node *node, const struct view_export_wanted *wa
         if (status == STATUS_OK && fflush(file) == 0) reply->body_file = dup(fileno(file));
         (void)fclose(file);
     }
+    CHECK(reply->body_file < 0 || status == STATUS_OK); /* half an export is none */
     if (reply->body_file >= 0) {
         reply->http_status = 200;
         reply->content_type = "text/csv; charset=utf-8";

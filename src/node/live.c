@@ -60,6 +60,7 @@ static unsigned live_take(struct node *node, void **watching) {
     pthread_mutex_lock(&live->lock);
     unsigned count = live->listed;
     memcpy(watching, live->requests, count * sizeof *watching);
+    CHECK(count <= live->watchers && live->watchers <= LIVE_REQUESTS_MAX);
     live->listed = 0;
     pthread_mutex_unlock(&live->lock);
     CHECK(count <= LIVE_REQUESTS_MAX);
@@ -78,6 +79,7 @@ static unsigned live_push(struct node *node, void **watching, unsigned count) {
         if (status == STATUS_OK) watching[kept++] = watching[i];
     }
     buffer_fini(&event);
+    CHECK(kept <= count);
     if (kept < count) live_leave(node, count - kept);
     return kept;
 }

@@ -8,6 +8,15 @@ void node_wake(struct node *node, enum node_stage stage, uint32_t partition) {
     if (node->options.wake != NULL) node->options.wake(node->options.wake_self, stage, partition);
 }
 
+void node_settle_pending(struct node *node, uint64_t clicks) {
+    const unsigned long long before = atomic_fetch_sub(&node->pending_clicks, clicks);
+    CHECKF(before >= clicks, "%llu clicks of %llu pending ones", (unsigned long long)clicks, before);
+}
+
+void node_session_closed(struct node *node) {
+    CHECK(atomic_fetch_sub(&node->sessions_open, 1) > 0);
+}
+
 /* Under mail_lock. */
 static void inbox_push(struct inbox *inbox, struct journal_record *record) {
     if (inbox->count == inbox->capacity) {
@@ -19,15 +28,18 @@ static void inbox_push(struct inbox *inbox, struct journal_record *record) {
         inbox->first = 0;
         inbox->capacity = capacity;
     }
+    CHECK(inbox->count < inbox->capacity && inbox->count <= INBOX_RECORDS_MAX); /* I10 */
     inbox->records[(inbox->first + inbox->count++) % inbox->capacity] = record;
 }
 
 struct journal_record *node_inbox_pop(struct node *node, uint32_t partition) {
+    CHECK(partition < node->partition_count);
     struct inbox *inbox = &node->partitions[partition].inbox;
     struct journal_record *record = NULL;
     pthread_mutex_lock(&node->mail_lock);
     if (inbox->count > 0) {
         record = inbox->records[inbox->first];
+        CHECK(record != NULL && inbox->first < inbox->capacity);
         inbox->first = (inbox->first + 1) % inbox->capacity;
         inbox->count--;
     }
@@ -49,6 +61,14 @@ uint64_t node_record_clicks(const struct journal_record *record, uint32_t partit
     return clicks;
 }
 
+/* Of all partitions. */
+static uint64_t all_clicks(const struct journal_record *record) {
+    uint64_t clicks = 0;
+    for (uint32_t i = 0; i < record->sub_block_count; i++)
+        if (record->sub_blocks[i].kind == SUB_BLOCK_CLICKS) clicks += record->sub_blocks[i].count;
+    return clicks;
+}
+
 void node_distribute(struct node *node, struct journal_record *record, bool count_pending) {
     bool concerned[PARTITIONS_MAX] = {false};
     uint64_t clicks = 0;
@@ -59,6 +79,9 @@ void node_distribute(struct node *node, struct journal_record *record, bool coun
         clicks += node_record_clicks(record, p);
         inbox_push(&node->partitions[p].inbox, journal_record_hold(record));
     }
+    /* I4: every click of the record goes to a partition, and to one. */
+    CHECKF(clicks == all_clicks(record), "%llu of %llu clicks", (unsigned long long)clicks,
+           (unsigned long long)all_clicks(record));
     if (count_pending) atomic_fetch_add(&node->pending_clicks, clicks);
     node->progress.records++;
     node->progress.clicks += clicks;
@@ -90,6 +113,7 @@ void node_resume_waiting(struct node *node) {
     void **waiting = node->waiting;
     size_t count = node->waiting_count;
     node->waiting = NULL;
+    CHECK(count <= node->waiting_capacity);
     node->waiting_count = node->waiting_capacity = 0;
     pthread_mutex_unlock(&node->mail_lock);
     for (size_t i = 0; i < count; i++) node->seam.requests.resume(node->seam.requests.self, waiting[i]);

@@ -15,7 +15,9 @@ const char *node_phase_text(enum node_phase phase) {
 }
 
 enum node_phase node_phase(const struct node *node) {
-    return (enum node_phase)atomic_load(&node->phase);
+    const int phase = atomic_load(&node->phase);
+    CHECKF(phase >= NODE_REPLAYING && phase <= NODE_FAILED, "phase %d", phase);
+    return (enum node_phase)phase;
 }
 
 const struct failure *node_failure(const struct node *node) {
@@ -42,6 +44,7 @@ static enum status open_journal(struct node *node, struct failure *failure) {
         options.expected_uuid = identity.log_uuid;
         options.counted_below = counted_below;
         options.counted_below_count = identity.partition_count;
+        CHECK(identity.partition_count >= 1 && identity.partition_count <= PARTITIONS_MAX);
         for (uint32_t p = 0; p < identity.partition_count; p++) counted_below[p] = identity.offsets[p];
     }
     return journal_open(&options, &node->journal, failure);
@@ -74,9 +77,13 @@ static void open_partition(struct node *node, uint32_t p) {
     const struct view_partition *stored = view_partition(node->view, p);
     struct aggregator_checkpoint checkpoint = {stored->offset, stored->watermark, stored->totals};
     CHECK(pthread_mutex_init(&partition->lock, NULL) == 0);
+    /* I5: what the store has counted is below what the journal holds (journal_open saw to it), and counted whole. */
+    CHECK(stored->offset.at == stored->checkpoint_offset.at);
+    CHECK(verdict_totals_clicks(&stored->totals) <= stored->offset.at);
     partition->aggregator = aggregator_create(p, &dedup, node->ads, &checkpoint, &node->options.listener);
     partition->checkpoint_at = node->opened_at;
     atomic_init(&partition->dedup_room, aggregator_dedup_room(partition->aggregator));
+    CHECK(atomic_load(&partition->dedup_room) <= aggregator_dedup_usage(partition->aggregator).entries_max);
     node->progress.dedup_entries_max += aggregator_dedup_usage(partition->aggregator).entries_max;
 }
 
@@ -148,6 +155,7 @@ static enum status choose_beginning(struct node *node, struct failure *failure) 
 
 static void open_intake(struct node *node) {
     const struct rules *rules = journal_rules(node->journal);
+    CHECK(node->intake.pool == NULL && rules->partition_count == node->partition_count);
     node->intake = (struct intake_context){
         .partition_count = node->partition_count,
         .key = *journal_identity_key(node->journal),
@@ -185,6 +193,7 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
     enum status status = open_journal(node, failure);
     if (status == STATUS_OK) {
         node->partition_count = journal_rules(node->journal)->partition_count;
+        CHECK(node->partition_count >= 1 && node->partition_count <= PARTITIONS_MAX);
         struct journal_uuid uuid = journal_uuid(node->journal);
         status = store_open(&node->seam.kv, uuid.at, node->partition_count, &node->store, failure);
     }
@@ -208,18 +217,22 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
 /* The rules may change with journal_start, so intake begins after it. */
 void node_begin_serving(struct node *node) {
     int replaying = NODE_REPLAYING;
+    CHECK(node->replay_ended && node->started); /* nothing is served that the journal holds and the view does not */
     open_intake(node);
-    (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_SERVING); /* unless it was stopped meanwhile */
+    /* Unless it was stopped meanwhile. */
+    const bool serves = atomic_compare_exchange_strong(&node->phase, &replaying, NODE_SERVING);
+    CHECK(serves || replaying == NODE_STOPPED || replaying == NODE_FAILED);
 }
 
 void node_fail_queue(struct node *node, enum status status) {
     pthread_mutex_lock(&node->mail_lock);
     struct intake_batch *batch = node->queue_first;
+    CHECK(status != STATUS_OK && (batch == NULL) == (node->queue_last == NULL));
     node->queue_first = node->queue_last = NULL;
     pthread_mutex_unlock(&node->mail_lock);
     while (batch != NULL) {
         struct intake_batch *next = batch->next;
-        atomic_fetch_sub(&node->pending_clicks, batch->click_count);
+        node_settle_pending(node, batch->click_count);
         intake_batch_committed(batch, status);
         batch = next;
     }
@@ -229,6 +242,7 @@ void node_fail(struct node *node, const struct failure *failure) {
     CHECK(failure->status != STATUS_OK);
     pthread_mutex_lock(&node->mail_lock);
     if (node->failure.status == STATUS_OK) node->failure = *failure;
+    CHECK(node->failure.status != STATUS_OK); /* the first reason stays */
     pthread_mutex_unlock(&node->mail_lock);
     atomic_store(&node->phase, NODE_FAILED);
     node_fail_queue(node, failure->status);
@@ -247,6 +261,7 @@ void node_stop(struct node *node, int64_t deadline_ms) {
     if (!atomic_compare_exchange_strong(&node->phase, &serving, NODE_STOPPING))
         /* Nothing was taken in yet, and nothing is half done: what replay built in memory is rebuilt next time. */
         (void)atomic_compare_exchange_strong(&node->phase, &replaying, NODE_STOPPED);
+    CHECK(node_phase(node) != NODE_SERVING && atomic_load(&node->stop_stage) != STOP_NOT);
     node_resume_waiting(node);
     node_live_end(node);
     node_wake(node, NODE_STAGE_JOURNAL, 0);
@@ -277,7 +292,8 @@ static void close_partition(struct node_partition *partition) {
 
 void node_close(struct node *node) {
     CHECK(atomic_load(&node->sessions_open) == 0);
-    CHECK(node->queue_first == NULL);
+    CHECK(node->queue_first == NULL && node->queue_last == NULL);
+    CHECK(node->waiting_count == 0);
     node_live_fini(node);
     node_control_fini(node);
     node_recalculation_fini(node);

@@ -128,6 +128,11 @@ void node_begin_serving(struct node *node);
 void node_fail_controls(struct node *node);
 /* What the journal holds by now is what status may tell (step_journal.c). */
 void node_note_durable(struct node *node, const struct journal_record *record);
+/* So many of the pending clicks are judged, or refused after all. */
+void node_settle_pending(struct node *node, uint64_t clicks);
+/* A request with a body has its answer, or none is wanted any more. Before the reply: once the last is answered, a stop may
+ * go on. */
+void node_session_closed(struct node *node);
 /* Hands the record to the aggregators that it concerns. `count_pending`: its clicks are not in pending_clicks yet. */
 void node_distribute(struct node *node, struct journal_record *record, bool count_pending);
 /* The next record for the partition with its reference, or NULL. */

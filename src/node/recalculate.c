@@ -11,6 +11,16 @@ void node_recalculation_init(struct node *node) {
     CHECK(pthread_mutex_init(&node->recalculation->lock, NULL) == 0);
 }
 
+/* What may be where it is in a run: recalculate.h. */
+static void check_state(const struct recalculation *recalculation) {
+    const bool idle = recalculation->run == 0;
+    CHECK(idle == (recalculation->filter == NULL) && idle == (recalculation->atoms == NULL));
+    CHECK(idle ? recalculation->atom_count == 0 && !recalculation->marked : recalculation->atom_count > 0);
+    CHECK((recalculation->scan == NULL) == (recalculation->backfill == NULL));
+    CHECK(recalculation->scan == NULL || (recalculation->ads_stored && !recalculation->marked));
+    CHECK(recalculation->scan != NULL || recalculation->minute_count == 0);
+}
+
 static void end_pass(struct recalculation *recalculation) {
     journal_scan_destroy(recalculation->scan);
     backfill_destroy(recalculation->backfill);
@@ -34,6 +44,7 @@ static void end_run(struct recalculation *recalculation) {
     recalculation->atom_count = 0;
     recalculation->run = recalculation->filter_id = 0;
     recalculation->marked = recalculation->ads_stored = false;
+    check_state(recalculation);
 }
 
 void node_end_recalculation(struct node *node) {
@@ -61,6 +72,8 @@ static void want_atoms(struct recalculation *recalculation, const struct filters
         uint32_t atom = stored->terms[i].atom;
         if (atom == ATOM_ALL || !filters_atom_lacks_past(filters, atom)) continue;
         uint32_t born = filters_atom_born(filters, atom, &backfilled);
+        CHECK(!backfilled && born <= stored->number); /* by this filter's record, or one before it */
+        CHECK(recalculation->atom_count < stored->term_count);
         wanted[recalculation->atom_count] = (struct wanted_atom){i, atom, born};
         recalculation->atoms[recalculation->atom_count++] = atom;
     }
@@ -83,7 +96,8 @@ static bool begin_run(struct node *node) {
         recalculation->filter = filter_copy(oldest->filter);
         recalculation->partition = 0;
         want_atoms(recalculation, filters, oldest);
-        CHECK(recalculation->atom_count > 0); /* or it would not wait */
+        CHECK(recalculation->run > 0 && recalculation->run <= filters_number(filters));
+        check_state(recalculation);
     }
     pthread_rwlock_unlock(&node->view_lock);
     return oldest != NULL;
@@ -105,12 +119,16 @@ static struct history_minute *get_minute(struct recalculation *recalculation, st
             (recalculation->minute_count - at) * sizeof *recalculation->minutes);
     recalculation->minute_count++;
     recalculation->minutes[at] = (struct history_minute){.minute = minute};
+    CHECK(at == 0 || recalculation->minutes[at - 1].minute.index < minute.index);
+    CHECK(at + 1 == recalculation->minute_count || recalculation->minutes[at + 1].minute.index > minute.index);
     return &recalculation->minutes[at];
 }
 
 /* Sorts, and adds up equal cells. */
 static void combine(struct history_minute *minute) {
     size_t kept = 0;
+    uint64_t before = 0, after = 0;
+    for (size_t i = 0; i < minute->count; i++) before += minute->cells[i].count;
     if (minute->count > 0) qsort(minute->cells, minute->count, sizeof *minute->cells, atom_cell_compare);
     for (size_t i = 0; i < minute->count; i++) {
         if (kept > 0 && atom_cell_compare(&minute->cells[kept - 1], &minute->cells[i]) == 0)
@@ -118,10 +136,22 @@ static void combine(struct history_minute *minute) {
         else
             minute->cells[kept++] = minute->cells[i];
     }
+    for (size_t i = 0; i < kept; i++) after += minute->cells[i].count;
+    CHECKF(before == after && kept <= minute->count, "%llu clicks became %llu", (unsigned long long)before,
+           (unsigned long long)after);
     minute->count = kept;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool is_wanted(const struct recalculation *recalculation, uint32_t atom) {
+    for (size_t i = 0; i < recalculation->atom_count; i++)
+        if (recalculation->atoms[i] == atom) return true;
+    return false;
+}
+#endif
+
 static void add_cell(struct recalculation *recalculation, const struct atom_increment *increment) {
+    COSTLY_CHECK(is_wanted(recalculation, increment->atom));
     CHECK(increment->ad < recalculation->ads); /* every partition has passed the filter's record, and so this click */
     struct history_minute *minute = get_minute(recalculation, increment->minute);
     if (minute->count == minute->capacity) {
@@ -131,6 +161,7 @@ static void add_cell(struct recalculation *recalculation, const struct atom_incr
             minute->cells = memory_resize(minute->cells, minute->capacity * sizeof *minute->cells);
         }
     }
+    CHECK(minute->count < minute->capacity);
     minute->cells[minute->count++] = (struct atom_cell){increment->atom, increment->ad, increment->country, 1};
 }
 
@@ -143,6 +174,7 @@ static enum status write_minutes(struct node *node, bool all, struct failure *fa
     for (; written < recalculation->minute_count && status == STATUS_OK; written++) {
         struct history_minute *minute = &recalculation->minutes[written];
         if (!all && minute_end(minute->minute).ms > sealed_ms) break;
+        CHECK(written == 0 || minute[-1].minute.index < minute->minute.index);
         combine(minute);
         status = store_write_history(node->store, recalculation->run, recalculation->partition, minute->minute,
                                      minute->cells, minute->count, failure);
@@ -161,6 +193,7 @@ static void begin_pass(struct node *node) {
     recalculation->end_record = node->totals.records + 1;
     pthread_mutex_unlock(&node->mail_lock);
     recalculation->records = 0;
+    CHECK(recalculation->scan == NULL && recalculation->minute_count == 0 && recalculation->ads_stored);
     recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
     char name[DEDUP_FILE_NAME_BYTES];
     struct dedup_options dedup = node_dedup_options(node, recalculation->partition, NODE_RECALCULATION_FILES, name);
@@ -176,8 +209,10 @@ static enum status end_partition(struct node *node, struct failure *failure) {
     enum status status = write_minutes(node, true, failure);
     if (status == STATUS_OK)
         status = store_mark_history_partition(node->store, recalculation->run, recalculation->partition, failure);
+    CHECK(status != STATUS_OK || recalculation->minute_count == 0); /* every minute was written */
     end_pass(recalculation);
     recalculation->partition++;
+    CHECK(recalculation->partition <= node->partition_count);
     return status;
 }
 
@@ -195,7 +230,11 @@ static enum status count_some(struct node *node, struct failure *failure) {
         journal_record_release(record);
         if (status != STATUS_OK) return status;
         recalculation->records++;
-        if (backfill_take(recalculation->backfill, &recalculation->partial))
+        CHECK(recalculation->records <= recalculation->end_record);
+        const bool taken = backfill_take(recalculation->backfill, &recalculation->partial);
+        CHECK(!taken || (recalculation->partial.partition == recalculation->partition &&
+                         recalculation->partial.increment_count == 0)); /* what all clicks are counted under, it is not */
+        if (taken)
             for (size_t k = 0; k < recalculation->partial.atom_increment_count; k++)
                 add_cell(recalculation, &recalculation->partial.atom_increments[k]);
         if (backfill_done(recalculation->backfill)) return end_partition(node, failure);
@@ -206,6 +245,8 @@ static enum status count_some(struct node *node, struct failure *failure) {
 /* One step of the run; under the lock. */
 static enum status advance(struct node *node, struct failure *failure) {
     struct recalculation *recalculation = node->recalculation;
+    check_state(recalculation);
+    CHECK(recalculation->partition <= node->partition_count);
     if (recalculation->scan != NULL) return count_some(node, failure);
     if (recalculation->partition == node->partition_count) {
         enum status status =
@@ -257,6 +298,7 @@ static enum status store_ads(struct node *node, struct failure *failure) {
     struct recalculation *recalculation = node->recalculation;
     recalculation->ads = ads_count(node->ads);
     enum status status = view_store_ads(node->view, failure);
+    CHECK(recalculation->scan == NULL); /* nothing was counted before */
     recalculation->ads_stored = status == STATUS_OK;
     if (status == STATUS_OK) node_wake(node, NODE_STAGE_RECALCULATE, 0);
     return status;
@@ -270,6 +312,7 @@ bool node_serve_recalculation(struct node *node) {
     bool marked = recalculation->marked, begins = recalculation->run != 0 && !recalculation->ads_stored;
     if (begins) status = store_ads(node, &failure);
     if (marked) {
+        CHECK(recalculation->partition == node->partition_count && !begins);
         node_lock_view_for_writing(node);
         view_backfilled(node->view, recalculation->run, recalculation->atoms, recalculation->atom_count);
         pthread_rwlock_unlock(&node->view_lock);

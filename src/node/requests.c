@@ -7,10 +7,13 @@
 static struct wall_time arrival_now(const struct node *node) {
     struct wall_time now = clock_wall(&node->seam.clock);
     int64_t last_ms = atomic_load(&node->last_arrival_ms);
-    return now.ms < last_ms ? (struct wall_time){last_ms} : now;
+    const struct wall_time arrival = now.ms < last_ms ? (struct wall_time){last_ms} : now;
+    CHECK(arrival.ms >= last_ms); /* I8: arrivals never go back */
+    return arrival;
 }
 
 static void send_reply(struct node *node, void *request, struct reply *reply) {
+    CHECKF(reply->http_status >= 200 && reply->http_status <= 599, "status %u", reply->http_status);
     node->seam.requests.reply(node->seam.requests.self, request, reply);
 }
 
@@ -27,6 +30,7 @@ void node_submit(void *self, struct intake_batch *batch) {
     else if (node_dedup_full(node, batch->click_count) || node_ads_full(node, batch->click_count))
         status = STATUS_FULL;
     if (status == STATUS_OK) {
+        CHECK((node->queue_first == NULL) == (node->queue_last == NULL));
         batch->next = NULL;
         if (node->queue_last == NULL)
             node->queue_first = batch;
@@ -52,8 +56,7 @@ void node_session_finished(void *self, struct intake_session *session) {
     struct reply reply = {.body_file = -1};
     intake_take_reply(session, &reply);
     intake_destroy(session);
-    /* Before the reply: once the last request is answered, a stop may go on. */
-    atomic_fetch_sub(&node->sessions_open, 1);
+    node_session_closed(node);
     send_reply(node, request, &reply);
 }
 
@@ -74,6 +77,7 @@ enum status node_request_feed(struct node *node, void *session, struct bytes byt
             node->waiting_capacity = node->waiting_capacity * 2 + 16;
             node->waiting = memory_resize(node->waiting, node->waiting_capacity * sizeof(void *));
         }
+        CHECK(node->waiting_count < node->waiting_capacity);
         node->waiting[node->waiting_count++] = intake_request(session);
         pthread_mutex_unlock(&node->mail_lock);
         node_resume_waiting(node); /* the last aggregator may have been done just before */
@@ -97,7 +101,7 @@ void node_request_abort(struct node *node, void *session) {
         return;
     }
     intake_abort(session, arrival_now(node));
-    atomic_fetch_sub(&node->sessions_open, 1);
+    node_session_closed(node);
 }
 
 static void begin_clicks(struct node *node, const struct request_head *head, void *request, void **session,
@@ -117,7 +121,7 @@ static void begin_clicks(struct node *node, const struct request_head *head, voi
             *body_wanted = true;
             return;
         }
-        atomic_fetch_sub(&node->sessions_open, 1);
+        node_session_closed(node);
     }
     send_reply(node, request, &reply);
 }
@@ -151,6 +155,7 @@ static void gather_partitions(struct node *node, struct query_status *status) {
         struct dedup_usage usage = aggregator_dedup_usage(partition->aggregator);
         status->filters_aggregators_bytes += aggregator_atoms_memory_bytes(partition->aggregator);
         pthread_mutex_unlock(&partition->lock);
+        CHECK(usage.entries <= usage.entries_max);
         status->dedup.entries += usage.entries;
         status->dedup.entries_max += usage.entries_max;
         status->dedup.bytes += usage.bytes;
@@ -171,6 +176,9 @@ static void gather_totals(struct node *node, struct query_status *status) {
     status->rules = node->rules;
     memcpy(status->journal_end, node->journal_end, sizeof status->journal_end);
     pthread_mutex_unlock(&node->mail_lock);
+    uint64_t rejected = 0; /* I4, the intake law */
+    for (size_t i = 0; i < REJECT_CODES; i++) rejected += status->totals.rejected_by[i];
+    CHECK(status->totals.received == status->totals.accepted + rejected);
 }
 
 static void gather_rest(struct node *node, struct query_status *status) {
@@ -193,7 +201,9 @@ static void gather_rest(struct node *node, struct query_status *status) {
 }
 
 struct filter_progress node_recalculation(const struct node *node) {
-    return (struct filter_progress){atomic_load(&node->recalculating_id), atomic_load(&node->recalculated_permille)};
+    const unsigned permille = atomic_load(&node->recalculated_permille);
+    CHECK(permille <= 1000);
+    return (struct filter_progress){atomic_load(&node->recalculating_id), permille};
 }
 
 static void answer_question(struct node *node, const struct request_head *head, struct reply *reply) {
@@ -205,6 +215,7 @@ static void answer_question(struct node *node, const struct request_head *head, 
         reply_problem(reply, 503, "not-now", "Not now", "the journal is being replayed; try again");
         return;
     }
+    CHECK(node->partition_count >= 1 || node_phase(node) != NODE_SERVING);
     if (wants_status) gather_partitions(node, &status); /* partition locks come before the view's */
     pthread_rwlock_rdlock(&node->view_lock);
     if (wants_status) {

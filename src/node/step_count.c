@@ -31,8 +31,9 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
     atomic_store(&partition->dedup_room, room);
     if (record != NULL) {
         uint64_t clicks = node_record_clicks(record, p);
+        CHECK(status != STATUS_OK || aggregator_watermark(partition->aggregator)->clicks >= clicks);
         atomic_fetch_add(&node->unpublished_clicks, clicks);
-        atomic_fetch_sub(&node->pending_clicks, clicks);
+        node_settle_pending(node, clicks);
         journal_record_release(record);
         node_resume_waiting(node);
         node_wake(node, NODE_STAGE_REDUCE, 0);
@@ -56,6 +57,22 @@ static int64_t elapsed_ms(struct mono_time since, struct mono_time now) {
     return (now.ns - since.ns) / 1000000;
 }
 
+/* I3: nothing past the durable end is counted. Before the replay has ended the end is not known here. */
+static bool is_durable(struct node *node, uint32_t p, struct journal_offset offset) {
+    pthread_mutex_lock(&node->mail_lock);
+    const uint64_t end = node->journal_end[p];
+    pthread_mutex_unlock(&node->mail_lock);
+    return end == 0 || offset.at <= end;
+}
+
+/* Of what is about to be applied, and after: I5. */
+static void check_taken(struct node *node, uint32_t p) {
+    const struct partial *partial = &node->partitions[p].partial;
+    CHECK(partial->partition == p && partial->from.at == view_partition(node->view, p)->offset.at);
+    CHECK(verdict_totals_clicks(&partial->totals) == partial->watermark.clicks); /* I4 */
+    CHECKF(is_durable(node, p, partial->to), "I3: partition %u, offset %llu", p, (unsigned long long)partial->to.at);
+}
+
 /* Takes what the aggregators have counted, a partition at a time, then applies all of it in one go: one cut. */
 static bool publish(struct node *node, struct mono_time now) {
     atomic_store(&node->unpublished_clicks, 0);
@@ -67,8 +84,11 @@ static bool publish(struct node *node, struct mono_time now) {
         taken[p] = aggregator_take(partition->aggregator, &partition->partial);
         filters[p] = aggregator_filters_number(partition->aggregator);
         pthread_mutex_unlock(&partition->lock);
+        if (taken[p]) check_taken(node, p);
+        CHECK(filters[p] >= view_partition(node->view, p)->filters_number);
         any = any || taken[p] || filters[p] != view_partition(node->view, p)->filters_number;
     }
+    CHECK(now.ns >= node->published_at.ns);
     node->published_at = now;
     if (!any) return false;
     node_lock_view_for_writing(node);
@@ -77,7 +97,9 @@ static bool publish(struct node *node, struct mono_time now) {
     /* A replay passes filter records below the checkpoints, too: then nothing is taken. */
     for (uint32_t p = 0; p < node->partition_count; p++) view_pass_filters(node->view, p, filters[p]);
     node_apply_filter_mail(node);
+    const uint64_t version = view_version(node->view);
     view_publish(node->view);
+    CHECK(view_version(node->view) >= version);
     pthread_rwlock_unlock(&node->view_lock);
     while (view_close_prepare(node->view)) {
         node_lock_view_for_writing(node);
@@ -113,6 +135,7 @@ static bool keep_ranking(struct node *node, bool idle) {
     if (status == STATUS_END) return false;
     if (status != STATUS_OK) node_fail(node, &failure);
     struct mono_time ended = clock_mono(&node->seam.clock);
+    CHECK(ended.ns >= begun.ns); /* the clock is monotonic */
     node->rankings_rest_until.ns = ended.ns + REST_FACTOR * (ended.ns - begun.ns);
     return status == STATUS_OK;
 }
@@ -132,6 +155,7 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
     view_checkpoint_done(node->view, p);
     pthread_rwlock_unlock(&node->view_lock);
     view_checkpoint_clean(node->view);
+    CHECK(view_partition(node->view, p)->checkpoint_offset.at == view_partition(node->view, p)->offset.at);
     node->partitions[p].checkpoint_at = now;
     node->flush_needed = true;
     node_keep_choose(node, p, view_partition(node->view, p)->checkpoint_offset);
@@ -142,6 +166,8 @@ static bool checkpoint(struct node *node, uint32_t p, struct mono_time now) {
 static bool checkpoint_due(const struct node *node, uint32_t p, struct mono_time now) {
     const struct view_partition *public = view_partition(node->view, p);
     if (public->offset.at == public->checkpoint_offset.at) return false;
+    CHECK(public->offset.at > public->checkpoint_offset.at);
+    CHECK(verdict_totals_clicks(&public->totals) >= verdict_totals_clicks(&public->checkpoint_totals));
     return clicks_since_checkpoint(public) >= node->options.checkpoint_clicks / node->partition_count + 1 ||
            elapsed_ms(node->partitions[p].checkpoint_at, now) >= node->options.checkpoint_interval_ms;
 }
@@ -154,6 +180,7 @@ static bool flush_due(const struct node *node, struct mono_time now) {
 
 static bool flush(struct node *node, struct mono_time now) {
     struct failure failure = {0};
+    CHECK(node->flush_needed && now.ns >= node->flushed_at.ns);
     node->flushed_at = now;
     node->flush_needed = false;
     node->unflushed_clicks = 0;
@@ -193,6 +220,9 @@ static bool finish_counting(struct node *node, struct mono_time now) {
     }
     if (node->flush_needed && !flush(node, now)) return true;
     if (!keep_last(node)) return false;
+    CHECK(atomic_load(&node->pending_clicks) == 0 && atomic_load(&node->stop_stage) == STOP_COUNTING);
+    for (uint32_t p = 0; p < node->partition_count; p++)
+        CHECK(view_partition(node->view, p)->checkpoint_offset.at == view_partition(node->view, p)->offset.at);
     atomic_store(&node->stop_stage, STOP_SEALING);
     node_wake(node, NODE_STAGE_JOURNAL, 0);
     return true;

@@ -17,6 +17,7 @@ enum {
     AGGREGATE_IDLE_MS = 100,
     RECALCULATE_IDLE_MS = 200, /* so long after it is wanted it begins */
     KEEP_IDLE_MS = 1000,       /* it is woken when there is something */
+    THREAD_NAME_BYTES = 16,    /* the kernel's limit, with the 0 at the end */
 };
 
 /* A thread that steps one stage until told to end, and sleeps while there is nothing to do. */
@@ -98,8 +99,24 @@ static bool step(struct worker *worker) {
     return false;
 }
 
+/* What `top -H` and a debugger show. */
+static void name_thread(const struct worker *worker) {
+    static const char *const names[] = {[NODE_STAGE_JOURNAL] = "journal",
+                                        [NODE_STAGE_AGGREGATE] = "aggregate",
+                                        [NODE_STAGE_REDUCE] = "reduce",
+                                        [NODE_STAGE_RECALCULATE] = "recalculate",
+                                        [NODE_STAGE_KEEP] = "keep"};
+    char name[THREAD_NAME_BYTES];
+    if (worker->stage == NODE_STAGE_AGGREGATE)
+        (void)snprintf(name, sizeof name, "%s-%u", names[worker->stage], (unsigned)worker->partition);
+    else
+        (void)snprintf(name, sizeof name, "%s", names[worker->stage]);
+    (void)pthread_setname_np(pthread_self(), name); /* nothing depends on it */
+}
+
 static void *run(void *self) {
     struct worker *worker = self;
+    name_thread(worker);
     static const int idle_ms[] = {[NODE_STAGE_JOURNAL] = JOURNAL_IDLE_MS,
                                   [NODE_STAGE_AGGREGATE] = AGGREGATE_IDLE_MS,
                                   [NODE_STAGE_REDUCE] = REDUCE_IDLE_MS,
@@ -168,6 +185,7 @@ void node_threads_set_intake_cpu(struct node_threads *threads, double (*cpu)(voi
 
 void node_threads_start(struct node_threads *threads, struct node *node) {
     threads->node = node;
+    CHECK(threads->worker_count == 0 && node_partition_count(node) <= PARTITIONS_MAX);
     threads->worker_count = WORKERS_FIXED + node_partition_count(node);
     for (uint32_t i = 0; i < threads->worker_count; i++) {
         CHECK(pthread_create(&threads->workers[i].thread, NULL, run, &threads->workers[i]) == 0);

@@ -100,3 +100,19 @@ void os_directory_close(struct os_directory *directory) {
     directory->magic = 0;
     free(directory);
 }
+
+bool os_directory_has(const struct os_directory *directory, const char *path) {
+    return faccessat(os_directory_fd(directory), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+enum status os_directory_put_aside(struct os_directory *directory, const char *name, char aside[OS_NAME_BYTES],
+                                   struct failure *failure) {
+    int fd = os_directory_fd(directory);
+    for (int i = 1; i == 1 || os_directory_has(directory, aside); i++) {
+        int len = i == 1 ? snprintf(aside, OS_NAME_BYTES, "%s.damaged", name)
+                         : snprintf(aside, OS_NAME_BYTES, "%s.%d.damaged", name, i);
+        CHECK(len > 0 && len < OS_NAME_BYTES);
+    }
+    if (renameat(fd, name, fd, aside) != 0) return os_failure(failure, "move aside", name, errno);
+    return fsync(fd) == 0 ? STATUS_OK : os_failure(failure, "sync", directory->path, errno);
+}

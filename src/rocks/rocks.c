@@ -9,9 +9,8 @@
 enum {
     ROCKS_MAGIC = 0x0c5db00c,
     OPEN_FILES_MAX = 512,
-    INFO_LOG_BYTES_MAX = 1024 * 1024,
     INFO_LOG_FILES_MAX = 2,
-    INFO_LOG_LEVEL_WARN = 2,
+    INFO_LOG_LEVEL_NOTHING = 5,    /* HEADER_LEVEL, the last */
     TABLE_BLOCK_BYTES = 16 * 1024, /* one value of a full chunk fills about one of these */
     METADATA_BLOCK_BYTES = 4096,
     CACHE_SHARD_BITS = 4,
@@ -55,6 +54,8 @@ static enum status status_of_text(const char *text) {
     if (strstr(text, "While lock file") != NULL || strstr(text, "lock hold by current process") != NULL) return STATUS_BUSY;
     if (strstr(text, "No space left") != NULL || strstr(text, "NoSpace") != NULL) return STATUS_NO_SPACE;
     if (strncmp(text, "Corruption", strlen("Corruption")) == 0) return STATUS_CORRUPT;
+    /* Of its own files: one that another one names is gone, or the name is damaged. */
+    if (strstr(text, "No such file or directory") != NULL) return STATUS_CORRUPT;
     return STATUS_IO_ERROR;
 }
 
@@ -269,8 +270,9 @@ static void set_options(struct rocks *rocks) {
     /* A torn tail of the write-ahead log is cut: what remains is a prefix of the batches. */
     rocksdb_options_set_wal_recovery_mode(rocks->options, rocksdb_point_in_time_recovery);
     rocksdb_options_set_manual_wal_flush(rocks->options, 0);
-    rocksdb_options_set_info_log_level(rocks->options, INFO_LOG_LEVEL_WARN);
-    rocksdb_options_set_max_log_file_size(rocks->options, INFO_LOG_BYTES_MAX);
+    /* Nothing into a log of its own: every failure comes back as a status, and on a disk that has failed or is full the next
+     * line would be an assertion (WritableFileWriter has seen an error), thus an abort. */
+    rocksdb_options_set_info_log_level(rocks->options, INFO_LOG_LEVEL_NOTHING);
     rocksdb_options_set_keep_log_file_num(rocks->options, INFO_LOG_FILES_MAX);
     rocksdb_options_set_stats_dump_period_sec(rocks->options, 0);
     rocksdb_options_set_stats_persist_period_sec(rocks->options, 0);
@@ -302,7 +304,8 @@ enum status rocks_open(const struct rocks_options *options, struct rocks **out, 
     rocksdb_flushoptions_set_wait(rocks->flush, 1);
 
     char *error = NULL;
-    rocks->db = rocksdb_open(rocks->options, rocks->path, &error);
+    rocks->db = options->read_only ? rocksdb_open_for_read_only(rocks->options, rocks->path, 0, &error)
+                                   : rocksdb_open(rocks->options, rocks->path, &error);
     if (error != NULL) {
         enum status status = failed_with(rocks->path, "opening", error, failure);
         rocks_close(rocks);

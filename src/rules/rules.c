@@ -1,5 +1,7 @@
 #include "rules/rules.h"
 
+#include "base/check.h"
+
 enum { SPAN_DAYS_MAX = 400 };
 
 static enum status validate_span(const char *name, int64_t span_ms, struct failure *failure) {
@@ -35,6 +37,8 @@ enum status rules_validate(const struct rules *rules, struct failure *failure) {
 }
 
 void rules_encode(const struct rules *rules, struct buffer *out) {
+    const size_t before = out->len;
+    CHECK(rules_validate(rules, NULL) == STATUS_OK);
     buffer_put_u32(out, rules->number);
     buffer_put_u32(out, rules->partition_count);
     buffer_put_u64(out, (uint64_t)rules->delay_ms);
@@ -43,6 +47,7 @@ void rules_encode(const struct rules *rules, struct buffer *out) {
     buffer_put_u64(out, (uint64_t)rules->max_skew_ms);
     buffer_put_u8(out, rules->identity_mode);
     buffer_put_u8(out, rules->canonical_version);
+    CHECK(out->len - before == RULES_BYTES);
 }
 
 struct rules rules_decode(struct reader *reader) {

@@ -7,13 +7,25 @@ void watermark_init(struct watermark *watermark) {
         (struct watermark){.seen = EVENT_TIME_NONE, .w = EVENT_TIME_NONE, .s = EVENT_TIME_NONE, .d = EVENT_TIME_NONE};
 }
 
+/* What holds in every partition after every record. I6; subtraction from "none" stays none, so it holds before the first
+ * click too. */
+static bool watermark_in_order(const struct watermark *watermark) {
+    if (watermark->guard_count >= WATERMARK_JUMP_CLICKS) return false;
+    if (event_time_is_none(watermark->w)) return event_time_is_none(watermark->s) && event_time_is_none(watermark->d);
+    return watermark->w.ms <= watermark->seen.ms && watermark->s.ms <= watermark->w.ms &&
+           watermark->d.ms <= event_time_minus(watermark->s, MINUTE_MS).ms;
+}
+
 /* Raises W, S and D to what seen and the rules allow; none of them ever falls (design: new rules take nothing back). */
 static void watermark_raise(struct watermark *watermark, const struct rules *rules) {
+    const struct watermark before = {.w = watermark->w, .s = watermark->s, .d = watermark->d};
+    CHECK(rules->delay_ms >= 0 && rules->lateness_ms >= 0);
+    CHECK(rules->horizon_ms >= rules->lateness_ms + MINUTE_MS); /* I6 */
     watermark->w = event_time_max(watermark->w, event_time_minus(watermark->seen, rules->delay_ms));
     watermark->s = event_time_max(watermark->s, event_time_minus(watermark->w, rules->lateness_ms));
     watermark->d = event_time_max(watermark->d, event_time_minus(watermark->w, rules->horizon_ms));
-    /* I6. Subtraction from "none" stays none, so the comparison holds before the first click too. */
-    CHECK(event_time_is_none(watermark->d) || watermark->d.ms <= watermark->s.ms - MINUTE_MS);
+    CHECK(watermark_in_order(watermark));
+    CHECK(watermark->w.ms >= before.w.ms && watermark->s.ms >= before.s.ms && watermark->d.ms >= before.d.ms);
 }
 
 /* I8. True when the guard lets `seen` move; then `*moved` is dragged down to what it may move to. */
@@ -26,6 +38,7 @@ static bool guard_passes(struct watermark *watermark, const struct identity *ide
     if (watermark->guard_count < WATERMARK_JUMP_CLICKS) return false;
     for (uint32_t i = 0; i < watermark->guard_count; i++)
         if (watermark->guard[i].time.ms < moved->ms) *moved = watermark->guard[i].time;
+    for (uint32_t i = 0; i < watermark->guard_count; i++) COSTLY_CHECK(watermark->guard[i].time.ms >= moved->ms);
     watermark->guard_count = 0;
     return true;
 }
@@ -33,6 +46,8 @@ static bool guard_passes(struct watermark *watermark, const struct identity *ide
 void watermark_click(struct watermark *watermark, const struct rules *rules, struct event_time time,
                      struct wall_time arrival, const struct identity *identity) {
     CHECK(watermark->guard_count < WATERMARK_JUMP_CLICKS);
+    COSTLY_CHECK(watermark_in_order(watermark));
+    CHECKF(time.ms >= 0, "a click of %lld ms", (long long)time.ms); /* decoding refuses them */
     struct event_time reached = {time.ms < arrival.ms ? time.ms : arrival.ms};
     bool first = watermark->clicks++ == 0;
     if (!first && !event_time_is_none(watermark->seen) && reached.ms > watermark->seen.ms + WATERMARK_JUMP_MS) {
@@ -40,7 +55,9 @@ void watermark_click(struct watermark *watermark, const struct rules *rules, str
     } else {
         watermark->guard_count = 0;
     }
+    CHECK(!first || watermark->guard_count == 0); /* I8: the first click moves it at once */
     if (reached.ms <= watermark->seen.ms) return;
+    CHECK(reached.ms <= arrival.ms);
     watermark->seen = reached;
     watermark_raise(watermark, rules);
 }
@@ -65,6 +82,7 @@ bool watermark_equal(const struct watermark *a, const struct watermark *b) {
 }
 
 void watermark_encode(const struct watermark *watermark, struct buffer *out) {
+    CHECK(watermark->guard_count < WATERMARK_JUMP_CLICKS);
     buffer_put_u64(out, (uint64_t)watermark->seen.ms);
     buffer_put_u64(out, (uint64_t)watermark->w.ms);
     buffer_put_u64(out, (uint64_t)watermark->s.ms);
@@ -94,5 +112,6 @@ struct watermark watermark_decode(struct reader *reader) {
         watermark.guard[i].time.ms = (int64_t)reader_u64(reader);
     }
     watermark.guard_count = reader->bad ? 0 : guard_count;
+    CHECK(watermark.guard_count < WATERMARK_JUMP_CLICKS);
     return watermark;
 }

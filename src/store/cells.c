@@ -35,9 +35,10 @@ FOR_EACH_KIND size_t run_length(struct cell_list list) {
         check_cell(&list, taken);
         if (taken == 0) continue;
         if (cell_list_place(&list, taken) != cell_list_place(&list, taken - 1)) last_whole_ad = taken;
+        CHECK(last_whole_ad <= taken);
         if (taken >= CELLS_RUN && last_whole_ad > 0) return last_whole_ad;
     }
-    CHECK(taken <= CELLS_RUN_MAX);
+    CHECK(taken <= CELLS_RUN_MAX && taken == list.count);
     return taken;
 }
 
@@ -53,6 +54,26 @@ static inline uint8_t *write_varint(uint8_t *at, uint64_t value) {
     *at++ = (uint8_t)value;
     return at;
 }
+
+#ifdef TALLY_COSTLY_CHECKS
+/* Whether the bytes are read as the cells that they were made of, and a reader of one place finds those of it. */
+static bool reads_back(struct cell_list list, size_t count, struct bytes bytes) {
+    struct cells cells = {0};
+    struct reader reader = reader_of(bytes);
+    if (list.of_atoms == NULL)
+        cells_decode(&reader, &cells);
+    else
+        cells_decode_atoms(&reader, &cells);
+    bool same = !reader.bad && reader_left(&reader) == 0 && cells.count == count;
+    for (size_t i = 0; same && i < count; i++) {
+        uint32_t atom = list.of_atoms == NULL ? ATOM_ALL : cells.atoms[i];
+        same = cell_place(atom, cells.at[i].ad) == cell_list_place(&list, i) &&
+               cells.at[i].country.code == cell_list_country(&list, i) && cells.at[i].count == cell_list_clicks(&list, i);
+    }
+    cells_fini(&cells);
+    return same;
+}
+#endif
 
 /* Each column is a pass, and all but the last get their length before them so that a look-up for one ad can leap. */
 FOR_EACH_KIND void encode(struct cell_list list, size_t count, bool of_atoms, struct buffer *out) {
@@ -82,10 +103,12 @@ FOR_EACH_KIND void encode(struct cell_list list, size_t count, bool of_atoms, st
         put_u32(lengths, (uint32_t)(ads - atoms));
         lengths += 4;
     }
+    CHECK((size_t)(countries - ads) >= count && (size_t)(counts - countries) >= count && (size_t)(at - counts) >= count);
     put_u32(lengths, (uint32_t)(countries - ads));
     put_u32(lengths + 4, (uint32_t)(counts - countries));
     out->len += (size_t)(at - begin);
     CHECK(out->len <= out->capacity);
+    COSTLY_CHECK(reads_back(list, count, (struct bytes){begin, (size_t)(at - begin)}));
 }
 
 void cells_encode(struct cell_list list, size_t count, struct buffer *out) {
@@ -104,6 +127,7 @@ void cells_fini(struct cells *cells) {
 void cells_visit(const struct cells *cells, struct minute minute, store_cell_visit *visit, store_atom_visit *visit_atom,
                  void *context) {
     CHECK((visit == NULL) != (visit_atom == NULL));
+    CHECK(visit_atom == NULL || cells->count == 0 || cells->atoms != NULL);
     for (size_t i = 0; visit != NULL && i < cells->count; i++) visit(context, minute, &cells->at[i]);
     for (size_t i = 0; visit_atom != NULL && i < cells->count; i++) {
         const struct cell *cell = &cells->at[i];
@@ -120,6 +144,7 @@ static void make_room(struct cells *cells, size_t count, bool of_atoms) {
         cells->atoms = NULL;
     }
     if (of_atoms && cells->atoms == NULL) cells->atoms = memory_allocate(cells->capacity * sizeof *cells->atoms);
+    CHECK(cells->capacity >= count && cells->count == 0);
 }
 
 /* The head of a run: the reader is left at the counts column. */
@@ -140,6 +165,7 @@ FOR_EACH_KIND struct run open_run(struct reader *reader, bool of_atoms) {
         reader->bad = true;
     if (of_atoms && count > atoms_len) reader->bad = true;
     if (reader->bad) return run;
+    CHECK(count <= CELLS_RUN_MAX); /* bounds the memory that a damaged value can ask for */
     run = (struct run){(size_t)count, reader_of(atoms), reader_of(ads), reader_of(countries)};
     return run;
 }
@@ -158,7 +184,9 @@ FOR_EACH_KIND bool next_place(struct run *run, bool of_atoms, uint64_t *place) {
     atom += atom_step;
     ad += ad_step;
     if (atom > UINT32_MAX || ad > UINT32_MAX || (of_atoms && atom == ATOM_ALL)) return false;
-    *place = cell_place((uint32_t)atom, (uint32_t)ad);
+    const uint64_t next = cell_place((uint32_t)atom, (uint32_t)ad);
+    CHECK(next >= *place);
+    *place = next;
     return true;
 }
 
@@ -177,6 +205,7 @@ FOR_EACH_KIND void decode(struct reader *reader, bool of_atoms, struct cells *ou
     }
     if (run.countries.bad || reader_left(&run.countries) > 0) reader->bad = true;
     if (reader_left(&run.atoms) > 0 || reader_left(&run.ads) > 0) reader->bad = true;
+    CHECK(run.count <= out->capacity);
     out->count = reader->bad ? 0 : run.count;
 }
 
@@ -194,6 +223,7 @@ static void skip_varints(struct reader *reader, size_t count) {
 }
 
 FOR_EACH_KIND void decode_places(struct reader *reader, bool of_atoms, uint64_t first, uint64_t last, struct cells *out) {
+    CHECK(first <= last);
     struct run run = open_run(reader, of_atoms);
     make_room(out, run.count + 1, of_atoms);
     uint64_t place = 0;
@@ -210,6 +240,7 @@ FOR_EACH_KIND void decode_places(struct reader *reader, bool of_atoms, uint64_t 
         if (of_atoms) out->atoms[found] = (uint32_t)(place >> 32);
         found++;
     }
+    CHECK(found + skipped <= run.count);
     if (found == 0) return;
     skip_varints(&run.countries, skipped);
     skip_varints(reader, skipped);

@@ -4,12 +4,14 @@ struct cursor cursor_open(const struct store *store, const struct kv_snapshot *s
                           uint32_t partition, struct minute to, struct failure *failure) {
     struct store_key key = store_key_of(store, table, partition);
     struct cursor cursor = {.kv = &store->kv, .range = store_key_encode(&key), .to = to.index, .failure = failure};
+    CHECK(table == STORE_BLOCK || table == STORE_AMENDMENT || table == STORE_ATOM_BLOCK || table == STORE_HISTORY);
     cursor.at = store->kv.iterate(store->kv.self, snapshot);
     cursor.key = key;
     return cursor;
 }
 
 void cursor_close(struct cursor *cursor) {
+    CHECK(cursor->at != NULL); /* once */
     cursor->kv->iterator_close(cursor->at);
     cursor->at = NULL;
 }
@@ -27,6 +29,7 @@ static void settle(struct cursor *cursor) {
         cursor->status = value_corrupt(key, "the key is not known", cursor->failure);
         return;
     }
+    CHECK(key.at[0] == cursor->range.at[0] && cursor->key.table == (enum store_table)key.at[0]);
     cursor->live = cursor->key.minute < cursor->to;
 }
 
@@ -48,11 +51,15 @@ static void seek(struct cursor *cursor, uint32_t minute, uint64_t place) {
     struct store_key_bytes bytes = key_at(cursor, minute, place);
     cursor->kv->iterator_seek(cursor->at, store_key_view(&bytes));
     settle(cursor);
+    CHECK(!cursor->live || cursor->key.minute >= minute);
 }
 
 static void step(struct cursor *cursor) {
+    const uint32_t minute = cursor->key.minute;
+    const bool was_live = cursor->live;
     cursor->kv->iterator_next(cursor->at);
     settle(cursor);
+    CHECK(!was_live || !cursor->live || cursor->key.minute >= minute); /* upwards only */
 }
 
 /* Where to look next when the cursor stands at a key that is not wanted and nothing in `minute` is: minutes without data
@@ -75,10 +82,12 @@ static bool seek_chunk_before(struct cursor *cursor, uint32_t minute) {
         return false;
     }
     bool found = key_has_prefix(cursor->kv->iterator_key(cursor->at), &bytes, prefix_len);
+    cursor->live = false; /* where it stood before is no longer told */
     if (found)
         settle(cursor);
     else
         step(cursor);
+    CHECK(!found || !cursor->live || (cursor->key.minute == minute && key_place(&cursor->key) <= cursor->first));
     return found;
 }
 
@@ -97,6 +106,7 @@ static void find_chunk(struct cursor *cursor, uint32_t minute) {
 
 static void next_chunk(struct cursor *cursor) {
     uint32_t minute = cursor->key.minute, next = minute + 1;
+    CHECK(next > minute && cursor->key.run == cursor->run);
     if (cursor->first != cursor->last) { /* else: an ad of an atom lies within one chunk */
         step(cursor);
         if (!cursor->live || chunk_is_wanted(cursor, minute)) return;
@@ -156,10 +166,12 @@ void cursor_next(struct cursor *cursor) {
 }
 
 void cursor_last(struct cursor *cursor) {
+    const uint32_t minute = cursor->live ? cursor->key.minute : 0;
     struct store_key last = cursor->key;
     last.minute = last.run = last.atom = last.ad = UINT32_MAX;
     last.country = UINT16_MAX;
     struct store_key_bytes bytes = store_key_encode(&last);
     cursor->kv->iterator_seek_before(cursor->at, store_key_view(&bytes));
     settle(cursor);
+    CHECK(!cursor->live || cursor->key.minute >= minute);
 }

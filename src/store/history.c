@@ -12,6 +12,7 @@ static enum status commit_value(struct store *store, const struct store_key *key
 enum status store_write_history(struct store *store, uint32_t run, uint32_t partition, struct minute minute,
                                 const struct atom_cell *cells, size_t count, struct failure *failure) {
     CHECK(run > 0);
+    CHECK(count == 0 || cells[0].atom != ATOM_ALL); /* all clicks have no past of their own */
     struct kv_batch batch = {0};
     struct store_key key = store_key_of(store, STORE_HISTORY, partition);
     key.minute = minute.index;
@@ -34,6 +35,7 @@ enum status store_mark_backfilled(struct store *store, uint32_t run, const uint3
     struct store_key key = store_key_of(store, STORE_BACKFILLED, 0);
     for (size_t i = 0; i < count; i++) {
         CHECK(atoms[i] != ATOM_ALL);
+        COSTLY_CHECK(i == 0 || atoms[i] != atoms[i - 1]);
         key.atom = atoms[i];
         buffer_clear(&store->history.content);
         buffer_put_u32(&store->history.content, run);
@@ -75,6 +77,7 @@ struct marks_load {
 static enum status take_mark(void *context, struct bytes key_bytes, const struct store_key *key, struct bytes content,
                              struct failure *failure) {
     struct marks_load *load = context;
+    CHECK(key->table == STORE_BACKFILLED);
     uint32_t run = content.len == sizeof run ? get_u32(content.at) : 0;
     if (run == 0 || key->atom == ATOM_ALL) return value_corrupt(key_bytes, "it is no mark", failure);
     load->visit(load->context, key->atom, run);

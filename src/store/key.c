@@ -38,6 +38,26 @@ static const struct layout *layout_of(enum store_table table) {
     return NULL;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool keys_equal(const struct store_key *a, const struct store_key *b) {
+    return a->table == b->table && a->generation == b->generation && a->partition == b->partition &&
+           a->minute == b->minute && a->run == b->run && a->atom == b->atom && a->ad == b->ad && a->country == b->country &&
+           a->part == b->part && a->filter_id == b->filter_id && a->window == b->window;
+}
+
+/* Whether the bytes are read as the key again, but for fields that its table does not have. */
+static bool key_reads_back(const struct store_key *key, const struct store_key_bytes *bytes) {
+    struct store_key again, once_more;
+    if (!store_key_decode(store_key_view(bytes), &again) || again.table != key->table) return false;
+    const struct layout *layout = layout_of(key->table);
+    once_more = *key;
+    struct store_key only = {.table = key->table};
+    for (const struct field *field = layout->fields; field->size > 0; field++)
+        memcpy((uint8_t *)&only + field->at, (const uint8_t *)&once_more + field->at, field->size);
+    return keys_equal(&only, &again);
+}
+#endif
+
 struct store_key_bytes store_key_encode(const struct store_key *key) {
     struct store_key_bytes bytes = {.at = {(uint8_t)key->table}, .len = 1};
     const struct layout *layout = layout_of(key->table);
@@ -51,6 +71,7 @@ struct store_key_bytes store_key_encode(const struct store_key *key) {
             put_u32_be(bytes.at + bytes.len, get_u32(from));
         bytes.len = (uint8_t)(bytes.len + field->size);
     }
+    COSTLY_CHECK(key_reads_back(key, &bytes));
     return bytes;
 }
 

@@ -37,7 +37,9 @@ enum status store_get(struct store *store, struct scratch *scratch, const struct
     struct bytes view = store_key_view(&key_bytes);
     enum status status = store->kv.get(store->kv.self, NULL, view, &scratch->value, failure);
     if (status != STATUS_OK) return status;
-    return value_open(scratch->reader, view, buffer_view(&scratch->value), content, failure);
+    status = value_open(scratch->reader, view, buffer_view(&scratch->value), content, failure);
+    CHECK(status != STATUS_OK || content->len <= STORE_CONTENT_BYTES_MAX);
+    return status;
 }
 
 enum status store_corrupt(const struct store_key *key, const char *what, struct failure *failure) {
@@ -60,6 +62,7 @@ enum status store_each_value(struct store *store, const struct kv_snapshot *snap
     struct store_key_bytes prefix = store_key_encode(from);
     struct kv_iterator *iterator = store->kv.iterate(store->kv.self, snapshot);
     enum status status = STATUS_OK;
+    CHECK(prefix_len >= PREFIX_TABLE && prefix_len <= prefix.len); /* never into another table */
     store->kv.iterator_seek(iterator, store_key_view(&prefix));
     while (status == STATUS_OK && store->kv.iterator_valid(iterator)) {
         struct bytes content, key_bytes = store->kv.iterator_key(iterator);
@@ -68,6 +71,7 @@ enum status store_each_value(struct store *store, const struct kv_snapshot *snap
         status = value_open(reader, key_bytes, store->kv.iterator_value(iterator), &content, failure);
         if (status == STATUS_OK && !store_key_decode(key_bytes, &key))
             status = value_corrupt(key_bytes, "the key is not known", failure);
+        CHECK(status != STATUS_OK || key.table == from->table);
         if (status == STATUS_OK) status = take(context, key_bytes, &key, content, failure);
         store->kv.iterator_next(iterator);
     }
@@ -98,6 +102,7 @@ static enum status take_ads(void *context, struct bytes key_bytes, const struct 
         load->visit(load->context, load->next++, id);
     }
     if (reader_left(&reader) > 0) return value_corrupt(key_bytes, "it is longer than its ids", failure);
+    CHECK(load->next == key->ad + count);
     return STATUS_OK;
 }
 
@@ -121,6 +126,7 @@ static enum status take_open(void *context, struct bytes key_bytes, const struct
                              struct failure *failure) {
     struct open_load *load = context;
     struct reader reader = reader_of(content);
+    CHECK((load->visit == NULL) == (key->table == STORE_ATOM_OPEN));
     if (key->part != load->next++) return value_corrupt(key_bytes, "the part before it is missing", failure);
     while (reader_left(&reader) > 0) {
         struct minute minute = {reader_u32(&reader)};

@@ -15,6 +15,7 @@ static enum status peek_meta(struct store *store, struct store_identity *out, st
     if (reader.bad || store->generation < GENERATION_FIRST || out->partition_count < 1 ||
         out->partition_count > PARTITIONS_MAX)
         return store_corrupt(&key, "it does not decode", failure);
+    CHECK(uuid.len == sizeof out->log_uuid);
     memcpy(out->log_uuid, uuid.at, uuid.len);
     return STATUS_OK;
 }
@@ -26,6 +27,7 @@ enum status store_peek(const struct kv *kv, struct store_identity *out, struct f
     store->kv = *kv;
     scratch_init(&store->scratch);
     enum status status = peek_meta(store, out, failure);
+    CHECK(status != STATUS_OK || (out->partition_count >= 1 && out->partition_count <= PARTITIONS_MAX));
     store->partition_count = out->partition_count;
     for (uint32_t p = 0; status == STATUS_OK && p < out->partition_count; p++) {
         struct partition_checkpoint checkpoint;

@@ -2,6 +2,7 @@
 #include "store/inner.h"
 
 void store_put_value(struct scratch *scratch, struct kv_batch *batch, const struct store_key *key) {
+    CHECK(scratch->content.len <= STORE_CONTENT_BYTES_MAX);
     struct store_key_bytes key_bytes = store_key_encode(key);
     struct bytes view = store_key_view(&key_bytes);
     kv_batch_put(batch, view, value_seal(scratch->writer, view, buffer_view(&scratch->content)));
@@ -16,6 +17,7 @@ enum status store_delete_rest(struct store *store, struct kv_batch *batch, const
     while (store->kv.iterator_valid(iterator)) {
         struct bytes key = store->kv.iterator_key(iterator);
         if (!key_has_prefix(key, &prefix, prefix_len)) break;
+        CHECK(key.at[0] == (uint8_t)from->table && bytes_compare(key, store_key_view(&prefix)) >= 0);
         kv_batch_delete(batch, key);
         store->kv.iterator_next(iterator);
     }
@@ -47,6 +49,7 @@ void store_put_ads(struct store *store, struct kv_batch *batch, uint32_t first, 
         }
         store_put_value(&store->scratch, batch, &(struct store_key){.table = STORE_ADS, .ad = first + done});
         done += run;
+        CHECK(run >= 1 && done <= count);
     }
 }
 
@@ -54,6 +57,7 @@ void store_put_chunks(struct scratch *scratch, struct kv_batch *batch, struct st
     while (list.count > 0) {
         size_t run = cells_run_length(list);
         CHECK(run > 0 && run <= list.count);
+        CHECK((list.of_atoms != NULL) == (key.table != STORE_BLOCK));
         CHECK(run == list.count || cell_list_place(&list, run) != cell_list_place(&list, run - 1));
         buffer_clear(&scratch->content);
         cells_encode(list, run, &scratch->content);
@@ -68,6 +72,7 @@ void store_put_chunks(struct scratch *scratch, struct kv_batch *batch, struct st
 static void put_block(struct store *store, struct kv_batch *batch, enum store_table table, uint32_t partition,
                       struct minute minute, struct cell_list list) {
     struct store_key key = store_key_of(store, table, partition);
+    CHECK(list.count == 0 || (table == STORE_ATOM_BLOCK) == (list.of_atoms != NULL));
     key.minute = minute.index;
     delete_rest(store, batch, &key, PREFIX_MINUTE); /* before the puts: the later entry of a batch wins */
     store_put_chunks(&store->scratch, batch, key, list);
@@ -116,6 +121,7 @@ static enum status put_amendment(struct store *store, struct kv_batch *batch, co
         stored = get_u64(content.at);
     }
     CHECK(!__builtin_add_overflow(stored, added, &sum)); /* I9 */
+    CHECK(key->table == STORE_AMENDMENT && added > 0);
     buffer_clear(&store->scratch.content);
     buffer_put_u64(&store->scratch.content, sum);
     store_put_value(&store->scratch, batch, key);
@@ -165,6 +171,7 @@ static struct open_parts open_begin(struct store *store, struct kv_batch *batch,
 }
 
 static void end_part(struct open_parts *parts) {
+    CHECK(parts->any && parts->store->scratch.content.len > 0);
     store_put_value(&parts->store->scratch, parts->batch, &parts->key);
     parts->key.part++;
 }
@@ -181,11 +188,14 @@ static void open_add(struct open_parts *parts, struct minute minute, struct cell
         cells_encode(list, run, content);
         list = cell_list_rest(list, run);
         if (content->len >= STORE_OPEN_PART_BYTES) end_part(parts);
+        CHECK(content->len < STORE_OPEN_PART_BYTES);
     }
 }
 
 static void open_end(struct open_parts *parts) {
     if (parts->store->scratch.content.len > 0) end_part(parts);
+    CHECK(parts->any || parts->key.part == 0);
+    CHECK(parts->store->scratch.content.len == 0); /* nothing stays behind unwritten */
     delete_rest(parts->store, parts->batch, &parts->key, PREFIX_PARTITION);
 }
 
@@ -208,6 +218,7 @@ void store_put_open_atoms(struct store *store, struct kv_batch *batch, uint32_t 
 void store_put_partition(struct store *store, struct kv_batch *batch, uint32_t partition,
                          const struct partition_checkpoint *checkpoint) {
     struct store_key key = store_key_of(store, STORE_PARTITION, partition);
+    CHECKF(checkpoint->offset.at >= store->written[partition].at, "I5: partition %u", partition);
     buffer_clear(&store->scratch.content);
     store_checkpoint_encode(checkpoint, &store->scratch.content);
     store_put_value(&store->scratch, batch, &key);

@@ -4,6 +4,7 @@
 static struct store_key ranking_key(const struct store *store, uint32_t filter_id, uint32_t window, struct minute minute) {
     struct store_key key = store_key_of(store, STORE_RANKING, 0);
     key.filter_id = filter_id;
+    CHECK(window > 0);
     key.window = window;
     key.minute = minute.index;
     return key;
@@ -42,6 +43,7 @@ static enum status take_ranking(void *context, struct bytes key_bytes, const str
                                 struct failure *failure) {
     struct rankings_visit *visit = context;
     (void)key_bytes;
+    CHECK(key->table == STORE_RANKING);
     return visit->visit(visit->context, key->filter_id, key->window, (struct minute){key->minute}, content, failure);
 }
 

@@ -46,6 +46,7 @@ static enum status make_store(struct store *store, const uint8_t log_uuid[UUID_B
         return failure_set(failure, STATUS_BAD_CONFIG,
                            "the store has content but no description: it was not made by this program");
 
+    CHECK(store->generation == 0 && store->partition_count >= 1);
     store->generation = GENERATION_FIRST;
     struct buffer *content = &store->scratch.content;
     buffer_clear(content);
@@ -173,8 +174,10 @@ enum status store_write(struct store *store, const struct kv_batch *batch, struc
     memcpy(offsets.at, store->written, sizeof offsets.at);
     kv_batch_each(batch, check_entry, &offsets);
     enum status status = store_commit(store, batch, failure);
-    if (status == STATUS_OK) memcpy(store->written, offsets.at, sizeof offsets.at);
-    return status;
+    if (status != STATUS_OK) return status;
+    for (uint32_t p = 0; p < PARTITIONS_MAX; p++) CHECK(offsets.at[p].at >= store->written[p].at); /* I5 */
+    memcpy(store->written, offsets.at, sizeof offsets.at);
+    return STATUS_OK;
 }
 
 enum status store_flush(struct store *store, struct failure *failure) {

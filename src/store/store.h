@@ -57,6 +57,14 @@ struct store_identity {
 };
 enum status store_peek(const struct kv *kv, struct store_identity *out, struct failure *failure) MUST_USE;
 
+/* Reads every value there is and checks it against its checksum. STATUS_OK whatever it finds; other statuses are the kv's,
+ * STATUS_CORRUPT among them: then it could not be read to its end. */
+struct store_findings {
+    uint64_t values, bytes, damaged;
+    struct failure first; /* of the damaged ones, in words */
+};
+enum status store_verify(const struct kv *kv, struct store_findings *out, struct failure *failure) MUST_USE;
+
 /* --- loading, at start --- */
 enum status store_load_ads(struct store *store, void (*visit)(void *context, uint32_t index, struct bytes ad_id),
                            void *context, struct failure *failure) MUST_USE;

@@ -26,6 +26,8 @@ static void visit_add(struct visit *visit, const struct cursor *cursor, enum cur
     struct cursor *added = &visit->cursors[visit->cursor_count++];
     *added = *cursor;
     added->way = way;
+    CHECK(wanted.first <= wanted.last);
+    CHECK((visit->visit == NULL) == (wanted.first >> 32 != ATOM_ALL)); /* plain cells, or those of atoms: never both */
     added->first = wanted.first;
     added->last = wanted.last;
 }
@@ -43,11 +45,13 @@ static void leave_out_history(struct visit *visit, uint32_t run) {
         cells->at[kept] = cells->at[i];
         cells->atoms[kept++] = cells->atoms[i];
     }
+    CHECK(kept <= cells->count && run > 0);
     cells->count = kept;
 }
 
 /* The whole chunk begins with the cell that its key says. */
 static bool begins_as_its_key(const struct cells *cells, const struct store_key *key) {
+    CHECK(cells->count > 0);
     uint32_t atom = key->table == STORE_BLOCK ? ATOM_ALL : cells->atoms[0];
     return atom == key->atom && cells->at[0].ad == key->ad;
 }
@@ -66,6 +70,9 @@ static enum status decode_chunk(struct visit *visit, const struct cursor *cursor
     if (whole && (reader_left(&reader) > 0 || (!reader.bad && !begins_as_its_key(&visit->cells, &cursor->key))))
         reader.bad = true;
     if (reader.bad) return value_corrupt(key, "it does not decode", visit->failure);
+    for (size_t i = 0; !plain && i < visit->cells.count; i++) /* whole chunks have no other places than are wanted, too */
+        COSTLY_CHECK(cell_place(visit->cells.atoms[i], visit->cells.at[i].ad) >= cursor->first &&
+                     cell_place(visit->cells.atoms[i], visit->cells.at[i].ad) <= cursor->last);
     if (cursor->key.table == STORE_HISTORY) leave_out_history(visit, cursor->key.run);
     return STATUS_OK;
 }
@@ -91,7 +98,7 @@ static enum status visit_amendment(struct visit *visit, const struct cursor *cur
 /* Hands out what is under the cursor. */
 static enum status visit_value(struct visit *visit, const struct cursor *cursor) {
     struct bytes content, key = cursor->kv->iterator_key(cursor->at);
-    CHECK(cursor->live);
+    CHECK(cursor->live && cursor->key.minute < cursor->to);
     enum status status = value_open(visit->reader, key, cursor->kv->iterator_value(cursor->at), &content, visit->failure);
     if (status != STATUS_OK) return status;
     return cursor->key.table == STORE_AMENDMENT ? visit_amendment(visit, cursor, key, content)
@@ -113,7 +120,10 @@ static enum status visit_run(struct visit *visit, struct minute from) {
     enum status status = STATUS_OK;
     visit->reader = value_reader_create();
     for (size_t i = 0; i < visit->cursor_count; i++) cursor_find(&visit->cursors[i], from.index);
+    uint32_t reached = from.index;
     for (struct cursor *cursor; status == STATUS_OK && (cursor = lowest(visit)) != NULL;) {
+        CHECKF(cursor->key.minute >= reached, "minute %u after %u", cursor->key.minute, reached); /* as promised: upwards */
+        reached = cursor->key.minute;
         status = visit_value(visit, cursor);
         if (status == STATUS_OK) cursor_next(cursor);
     }
@@ -197,6 +207,7 @@ enum status store_visit_atoms(struct store *store, const struct kv_snapshot *sna
 }
 
 static void widen(const struct cursor *cursor, struct minute *lowest, struct minute *highest, bool *any) {
+    CHECK(cursor->live);
     if (!*any || cursor->key.minute < lowest->index) lowest->index = cursor->key.minute;
     if (!*any || cursor->key.minute > highest->index) highest->index = cursor->key.minute;
     *any = true;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "view/slice_sort.h"
 
 enum {
     SLOTS_MIN = 16,
@@ -60,7 +59,7 @@ static uint32_t cells_max(const struct cell_table *table, const struct cell_shar
 }
 
 static void shard_init(struct cell_table *table, struct cell_shard *shard, uint32_t slot_count) {
-    CHECK(slot_count <= SHARD_SLOTS_MAX);
+    CHECK(slot_count <= SHARD_SLOTS_MAX && (slot_count & (slot_count - 1)) == 0);
     *shard = (struct cell_shard){.slots = memory_allocate_large_zeroed(slot_count * sizeof *shard->slots),
                                  .slot_count = slot_count};
     table->slot_count += slot_count;
@@ -68,13 +67,20 @@ static void shard_init(struct cell_table *table, struct cell_shard *shard, uint3
 
 /* Moves the cells of `old`, a shard that is replaced, to where they belong now. */
 static void move_cells(struct cell_table *table, struct cell_shard *old) {
+    uint32_t moved = 0;
     for (uint32_t i = 0; i < old->slot_count; i++) {
         if (old->slots[i].key == 0) continue;
         uint64_t key_hash = hash(old->slots[i].key);
         struct cell_shard *shard = find_shard(table, key_hash);
-        *find_slot(shard, old->slots[i].key, key_hash) = old->slots[i];
+        struct cell_slot *slot = find_slot(shard, old->slots[i].key, key_hash);
+        CHECK(slot->key == 0); /* each key once */
+        *slot = old->slots[i];
         shard->cell_count++;
+        CHECK(shard->cell_count < shard->slot_count); /* so every search ends */
+        moved++;
     }
+    CHECKF(moved == old->cell_count, "%u of %u cells", moved, old->cell_count);
+    CHECK(table->slot_count >= old->slot_count);
     table->slot_count -= old->slot_count;
     free(old->slots);
 }
@@ -86,6 +92,9 @@ static void split(struct cell_table *table, uint32_t shard_slots_min) {
     table->shards = memory_allocate_zeroed(CELL_SHARDS, sizeof *table->shards);
     for (uint32_t i = 0; i < old.slot_count; i++)
         if (old.slots[i].key != 0) cell_counts[find_shard(table, hash(old.slots[i].key)) - table->shards]++;
+    uint64_t cells = 0;
+    for (uint32_t i = 0; i < CELL_SHARDS; i++) cells += cell_counts[i];
+    CHECK(cells == old.cell_count);
     for (uint32_t i = 0; i < CELL_SHARDS; i++) {
         uint32_t slot_count = shard_slots_min;
         while (cells_max(table, &table->shards[i], slot_count) <= cell_counts[i]) slot_count *= 2;
@@ -95,7 +104,21 @@ static void split(struct cell_table *table, uint32_t shard_slots_min) {
     move_cells(table, &old);
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* The cells of the shards are those of the table, and so are their slots. */
+static bool shards_agree(const struct cell_table *table) {
+    uint64_t cells = table->whole.cell_count, slots = table->whole.slot_count;
+    for (uint32_t i = 0; table->shards != NULL && i < CELL_SHARDS; i++) {
+        cells += table->shards[i].cell_count;
+        slots += table->shards[i].slot_count;
+    }
+    return cells == table->cell_count && slots == table->slot_count;
+}
+#endif
+
 static void grow(struct cell_table *table, struct cell_shard *shard) {
+    CHECK(shard->cell_count >= cells_max(table, shard, shard->slot_count));
+    COSTLY_CHECK(shards_agree(table));
     if (shard == &table->whole && shard->slot_count == WHOLE_SLOTS_MAX) {
         split(table, 2 * WHOLE_SLOTS_MAX / CELL_SHARDS);
         return;
@@ -125,7 +148,7 @@ static void note_country(struct cell_table *table, uint16_t country) {
         table->country_capacity = (uint16_t)(table->country_capacity + 16);
         table->countries = memory_resize(table->countries, table->country_capacity * sizeof *table->countries);
     }
-    CHECK(table->country_count < COUNTRY_CODES);
+    CHECK(table->country_count < COUNTRY_CODES && country < COUNTRY_CODES);
     table->countries[table->country_count++] = country;
 }
 
@@ -162,16 +185,29 @@ uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad) {
     return sum;
 }
 
-void cell_table_sorted(const struct cell_table *table, struct cell_slot *out) {
-    struct slice *items = memory_allocate_large(table->cell_count * sizeof *items);
-    struct slice *scratch = memory_allocate_large(table->cell_count * sizeof *scratch);
+#ifdef TALLY_COSTLY_CHECKS
+/* The cells of the shards are those of the table, and so are their slots. */
+static bool shards_agree(const struct cell_table *table) {
+    uint64_t cells = table->whole.cell_count, slots = table->whole.slot_count;
+    for (uint32_t i = 0; table->shards != NULL && i < CELL_SHARDS; i++) {
+        cells += table->shards[i].cell_count;
+        slots += table->shards[i].slot_count;
+    }
+    return cells == table->cell_count && slots == table->slot_count;
+}
+#endif
+
+struct slice *cell_table_sorted(const struct cell_table *table, struct slice *items, struct slice *scratch) {
     struct cell_cursor cursor = {0};
     uint32_t count = 0;
     for (const struct cell_slot *slot; (slot = cell_table_next(table, &cursor)) != NULL;)
         items[count++] = (struct slice){slot->key, slot->count};
     CHECK(count == table->cell_count);
-    const struct slice *sorted = slices_sorted(items, scratch, count);
-    for (uint32_t i = 0; i < count; i++) out[i] = (struct cell_slot){sorted[i].key, sorted[i].count};
-    free(items);
-    free(scratch);
+    COSTLY_CHECK(shards_agree(table));
+    struct slice *sorted = slices_sorted(items, scratch, count);
+    for (uint32_t i = 0; i < count; i++) {
+        COSTLY_CHECK(i == 0 || sorted[i - 1].key < sorted[i].key);
+        COSTLY_CHECK(cell_table_count(table, sorted[i].key) == sorted[i].count);
+    }
+    return sorted;
 }

@@ -1,4 +1,4 @@
-/* cell_table.h: the cells of one minute in memory: key -> count, the key mostly (ad, country). One writer; readers only
+/* cell_table.h: the cells of one minute in memory: key -> count, the key (ad, country). One writer; readers only
  * while nobody writes.
  *
  * Open addressing, grows by doubling. The writer adds while readers are locked out, so no add may take long: a table that is
@@ -7,6 +7,7 @@
 #pragma once
 
 #include "store/store.h"
+#include "view/slice_sort.h"
 
 struct cell_slot {
     uint64_t key; /* 0 = empty, else cell_key */
@@ -43,17 +44,6 @@ static inline struct country cell_key_country(uint64_t key) {
     return (struct country){(uint16_t)(key - 1)};
 }
 
-/* The same with an atom (>= 1, below 2^24; ads are below 2^24). */
-static inline uint64_t atom_cell_key(uint32_t atom, uint32_t ad, struct country country) {
-    return ((uint64_t)atom << 40 | (uint64_t)ad << 16 | country.code) + 1;
-}
-static inline uint32_t atom_key_atom(uint64_t key) {
-    return (uint32_t)((key - 1) >> 40);
-}
-static inline uint32_t atom_key_ad(uint64_t key) {
-    return (uint32_t)((key - 1) >> 16) & 0xFFFFFF;
-}
-
 void cell_table_fini(struct cell_table *table);
 /* Room for so many cells without growing, or for some of them: never more than 1 MiB, since to get memory and clear it
  * takes its time too. The table must be empty. */
@@ -64,8 +54,8 @@ void cell_table_add(struct cell_table *table, uint64_t key, uint64_t count);
 uint64_t cell_table_count(const struct cell_table *table, uint64_t key);
 /* Over all countries. */
 uint64_t cell_table_ad_count(const struct cell_table *table, uint32_t ad);
-/* Sorted by key, which is by (atom, ad, country); `out` has room for cell_count. */
-void cell_table_sorted(const struct cell_table *table, struct cell_slot *out);
+/* Sorted by key, which is by (ad, country): in one of the two, each with room for cell_count. */
+struct slice *cell_table_sorted(const struct cell_table *table, struct slice *items, struct slice *scratch);
 static inline uint64_t cell_table_bytes(const struct cell_table *table) {
     return table->slot_count * sizeof(struct cell_slot) + (table->shards != NULL ? CELL_SHARDS * sizeof *table->shards : 0) +
            table->country_capacity * sizeof(uint16_t);

@@ -10,6 +10,7 @@ static void remember(struct view_export *export, const struct export_cell *cell)
         export->memory_capacity = export->memory_capacity * 2 + 1024;
         export->memory = memory_resize(export->memory, export->memory_capacity * sizeof *export->memory);
     }
+    CHECK(cell->count > 0 && cell->country.code < COUNTRY_CODES);
     export->memory[export->memory_count++] = *cell;
 }
 
@@ -33,6 +34,7 @@ static void take_history(struct view_export *export, const struct view *view) {
     for (uint32_t id = 1; (stored = filters_next(filters, id)) != NULL; id = stored->filter->id + 1)
         for (size_t i = 0; i < stored->term_count; i++) {
             uint32_t atom = stored->terms[i].atom;
+            CHECK(atom <= atoms_given(filters_atoms(filters)));
             if (atom < count) export->history_runs[atom] = view->history.runs[atom];
         }
 }
@@ -43,6 +45,7 @@ static void take_cells(struct view_export *export, const struct view *view) {
     export->has_stored = view->has_stored;
     export->stored_lowest = view->stored_lowest;
     export->stored_highest = view->stored_highest;
+    CHECK(!export->has_stored || export->stored_lowest.index <= export->stored_highest.index);
     take_history(export, view);
     for (uint32_t p = 0; p < view->partition_count; p++) {
         view_visit_memory(&view->partitions[p], from, to, remember_cell, export);
@@ -130,5 +133,7 @@ enum status view_export_run(struct view_export *export, enum status (*write)(voi
     export->write = write;
     export->write_context = context;
     enum status status = run(export, failure);
-    return status == STATUS_OK && export->part.len > 0 ? write_part(export) : status;
+    if (status == STATUS_OK && export->part.len > 0) status = write_part(export);
+    CHECK(status != STATUS_OK || export->part.len == 0); /* every row went out */
+    return status;
 }

@@ -73,6 +73,7 @@ static void tally_cell(struct view_export *export, const struct export_cell *cel
 }
 
 static void gather_cell(struct view_export *export, const struct export_cell *cell) {
+    CHECK(cell->ad < export->ad_count);
     uint32_t rank = export->rank_of_ad[cell->ad];
     if (rank < export->first_rank || rank >= export->end_rank) return;
     if (export->gathered_count == export->gathered_max) {
@@ -100,7 +101,10 @@ static void rank_ads(struct view_export *export) {
     for (uint32_t ad = 0; ad < export->ad_count; ad++) export->ad_of_rank[ad] = ad;
     if (export->ad_count > 0)
         qsort_r(export->ad_of_rank, export->ad_count, sizeof *export->ad_of_rank, by_ad_id, export->ads);
-    for (uint32_t rank = 0; rank < export->ad_count; rank++) export->rank_of_ad[export->ad_of_rank[rank]] = rank;
+    for (uint32_t rank = 0; rank < export->ad_count; rank++) {
+        COSTLY_CHECK(rank == 0 || by_ad_id(&export->ad_of_rank[rank - 1], &export->ad_of_rank[rank], export->ads) < 0);
+        export->rank_of_ad[export->ad_of_rank[rank]] = rank;
+    }
 }
 
 static int by_position(const void *left, const void *right) {
@@ -111,17 +115,26 @@ static int by_position(const void *left, const void *right) {
     return (a->country.code > b->country.code) - (a->country.code < b->country.code);
 }
 
+static uint64_t gathered_clicks(const struct view_export *export) {
+    uint64_t clicks = 0;
+    for (size_t i = 0; i < export->gathered_count; i++) clicks += export->gathered[i].count;
+    return clicks;
+}
+
 /* Sorts what was gathered and adds up the parts of each cell. */
 static void merge_gathered(struct view_export *export) {
     size_t merged = 0;
+    const uint64_t clicks = gathered_clicks(export);
     if (export->gathered_count > 0) qsort(export->gathered, export->gathered_count, sizeof *export->gathered, by_position);
     for (size_t i = 0; i < export->gathered_count; i++) {
         if (merged > 0 && by_position(&export->gathered[merged - 1], &export->gathered[i]) == 0)
-            export->gathered[merged - 1].count += export->gathered[i].count;
+            CHECK(!__builtin_add_overflow(export->gathered[merged - 1].count, export->gathered[i].count,
+                                          &export->gathered[merged - 1].count));
         else
             export->gathered[merged++] = export->gathered[i];
     }
     export->gathered_count = merged;
+    CHECK(gathered_clicks(export) == clicks); /* I4: no click is lost where parts are added up */
 }
 
 /* At most `gathered_max` of the ranks' cells in [from, to), or `overflown`. */
@@ -143,6 +156,7 @@ static uint64_t next_range(struct view_export *export) {
         cells += of_ad;
         export->end_rank++;
     }
+    CHECK(export->end_rank > export->first_rank && export->end_rank <= export->ad_count);
     return cells;
 }
 
@@ -150,11 +164,13 @@ static uint64_t next_range(struct view_export *export) {
  * they are few. Only a single minute may pass the bound: by one ad's countries and atoms of that minute. */
 static enum status take_large_ad(struct view_export *export, uint64_t cells, export_take *take, struct failure *failure) {
     uint64_t end = (uint64_t) export->highest.index + 1;
+    CHECK(export->lowest.index < end);
     uint64_t span = (end - export->lowest.index) / (cells / export->cells_max + 1) + 1;
     for (uint64_t from = export->lowest.index; from < end;) {
         struct minute first = {(uint32_t)from}, last = {(uint32_t)(end - from < span ? end : from + span)};
         enum status status = gather(export, first, last, span == 1 ? SIZE_MAX : export->cells_max, failure);
         if (status == STATUS_OK && export->overflown) {
+            CHECK(span > 1); /* a single minute is never cut */
             span /= 2;
             continue;
         }
@@ -194,6 +210,7 @@ enum status export_each_range(struct view_export *export, export_take *take, str
 static enum status write_gathered(struct view_export *export) {
     for (size_t i = 0; i < export->gathered_count; i++) {
         const struct export_cell *cell = &export->gathered[i];
+        CHECK(i == 0 || by_position(&export->gathered[i - 1], cell) < 0);
         char minute[TIMESTAMP_TEXT_BYTES], country[4];
         timestamp_text(minute_start(cell->minute), minute);
         country_text(cell->country, country);

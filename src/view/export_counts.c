@@ -32,6 +32,7 @@ enum { COUNTRIES_ALL = COUNTRY_CODES };
 typedef void see_use(struct uses *uses, uint32_t place, uint32_t use);
 
 static void count_use(struct uses *uses, uint32_t place, uint32_t use) {
+    CHECK(place < uses->place_count);
     (void)use;
     uses->first[place + 1]++;
 }
@@ -75,6 +76,7 @@ static void uses_settle(struct uses *uses) {
         sum += count;
         CHECK(sum <= UINT32_MAX);
     }
+    CHECK(uses->first[0] == 0);
     uses->at = memory_allocate(sum * sizeof *uses->at);
 }
 
@@ -96,6 +98,7 @@ static void counts_init(struct export_counts *counts, const struct view_export *
     uses_settle(&counts->of_atoms);
     uses_settle(&counts->of_all);
     see_filters(counts, put_use);
+    CHECK(counts->of_all.first[0] == 0 && counts->of_atoms.first[0] == 0);
     counts->sums = memory_allocate_zeroed(counts->filter_count, sizeof *counts->sums);
     counts->touched = memory_allocate_zeroed((counts->filter_count + 63) / 64, sizeof *counts->touched);
 }
@@ -130,7 +133,7 @@ static bool region_has(const struct filter *filter, struct country country) {
 
 static void add_use(struct export_counts *counts, uint32_t use, uint64_t count) {
     size_t filter = use / 2;
-    CHECK(count <= INT64_MAX);
+    CHECK(count <= INT64_MAX && filter < counts->filter_count);
     int64_t part = use % 2 == 0 ? (int64_t)count : -(int64_t)count;
     CHECK(!__builtin_add_overflow(counts->sums[filter], part, &counts->sums[filter])); /* I9 */
     counts->touched[filter / 64] |= UINT64_C(1) << (filter % 64);
@@ -142,6 +145,7 @@ static void add_place(struct export_counts *counts, const struct uses *uses, uin
 
 static void add_atom_cell(struct export_counts *counts, const struct export_cell *cell) {
     const struct uses *uses = &counts->of_atoms;
+    CHECK(cell->atom < uses->place_count); /* or it would not have been wanted */
     for (uint32_t i = uses->first[cell->atom]; i < uses->first[cell->atom + 1]; i++)
         if (region_has(counts->filters[uses->at[i] / 2].filter, cell->country)) add_use(counts, uses->at[i], cell->count);
 }
@@ -195,6 +199,7 @@ static enum status count_gathered(struct view_export *export) {
         while (end < export->gathered_count && cells[end].ad == cells[first].ad &&
                cells[end].minute.index == cells[first].minute.index)
             end++;
+        CHECK(end > first && (first == 0 || cells[first - 1].ad <= cells[first].ad));
         add_cells(export->counts, &cells[first], end - first);
         enum status status = write_sums(export, &cells[first]);
         if (status != STATUS_OK) return status;

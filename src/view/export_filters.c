@@ -6,6 +6,8 @@
 #include "view/export_internal.h"
 
 static void add(struct view_export *export, const struct filters *filters, const struct stored_filter *stored) {
+    CHECK(export->filter_count == 0 ||
+          export->filters[export->filter_count - 1].filter->id < stored->filter->id); /* by id, each once */
     struct export_filter *added = &export->filters[export->filter_count++];
     *added = (struct export_filter){.filter = filter_copy(stored->filter),
                                     .terms = memory_allocate(stored->term_count * sizeof *added->terms),
@@ -86,6 +88,7 @@ static void append_part(struct view_export *export, const struct filter *filter,
 enum status export_filters_run(struct view_export *export) {
     buffer_append_text(&export->part, "filter_id,region,ip,user_id,ranked,covers_from,number,deleted\n");
     for (size_t i = 0; i < export->filter_count; i++) {
+        CHECK(export->filters[i].filter->id > 0 && export->filters[i].number > 0);
         const struct export_filter *filter = &export->filters[i];
         char covers_from[TIMESTAMP_TEXT_BYTES] = "";
         if (filter->covers_part && !filter->deleted) timestamp_text(minute_start(filter->covers_from), covers_from);

@@ -1,4 +1,5 @@
 /* export_rankings.c: the rankings that are kept (view/published.h), an ad a row. */
+#include "base/check.h"
 #include "click/timestamp.h"
 #include "view/export_internal.h"
 
@@ -6,6 +7,7 @@ static enum status write_row(void *context, const struct published_row *row, str
     struct view_export *export = context;
     char minute[TIMESTAMP_TEXT_BYTES];
     (void)failure;
+    CHECK(row->rank >= 1 && row->count > 0 && row->from.index <= row->minute.index);
     timestamp_text(minute_start(row->minute), minute);
     buffer_printf(&export->part, "%u,%u,%s,%llu,%u,", row->filter_id, row->window, minute, (unsigned long long)row->version,
                   row->rank);

@@ -56,8 +56,11 @@ void minute_vector_init(struct minute_vector *vector, struct ad_count *counts, s
         at = put_varint(at, first ? 0 : sorted[i].ad - sorted[i - 1].ad);
         at = put_varint(at, sorted[i].count);
     }
+    /* At least a byte each for gap and count, at most what was reserved. */
+    CHECK((size_t)(at - entries) >= (size_t)count * 2 && (size_t)(at - entries) <= (size_t)count * 2 * VARINT_BYTES_MAX);
     vector->entries_bytes = (uint32_t)(at - entries);
     vector->entries = memory_resize(entries, vector->entries_bytes);
+    for (uint32_t i = 0; i < count; i++) COSTLY_CHECK(minute_vector_count(vector, sorted[i].ad) == sorted[i].count);
 }
 
 void minute_vector_fini(struct minute_vector *vector) {
@@ -69,6 +72,7 @@ void minute_vector_fini(struct minute_vector *vector) {
 }
 
 static uint32_t group_entries(const struct minute_vector *vector, uint32_t group) {
+    CHECK(group < vector->group_count && vector->entry_count > group * VECTOR_GROUP_ADS);
     uint32_t left = vector->entry_count - group * VECTOR_GROUP_ADS;
     return left < VECTOR_GROUP_ADS ? left : VECTOR_GROUP_ADS;
 }
@@ -108,6 +112,8 @@ void minute_vector_add_to(const struct minute_vector *vector, uint32_t *dense, b
             dense[ad] += sign * count;
         }
     }
+    CHECK(vector->entry_count == 0 ||
+          at == vector->entries + vector->entries_bytes); /* every entry was added, and nothing else */
     struct cell_cursor cursor = {0};
     for (const struct cell_slot *slot; (slot = cell_table_next(&vector->late, &cursor)) != NULL;)
         dense[cell_key_ad(slot->key)] += sign * (uint32_t)slot->count;

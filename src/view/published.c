@@ -33,6 +33,7 @@ void ranking_encode(const struct ranking *ranking, struct buffer *out) {
 
 static bool decode_ad(struct reader *reader, uint32_t ad_count, struct ranking *ranking) {
     uint64_t ad = reader_varint(reader), count = reader_varint(reader), before = UINT64_MAX;
+    CHECK(ranking->count < PUBLISHED_ADS_MAX);
     if (ranking->count > 0) before = ranking->ads[ranking->count - 1].count;
     if (reader->bad || ad >= ad_count || count == 0 || count > before) return false;
     ranking->ads[ranking->count].ad = (uint32_t)ad;
@@ -56,6 +57,7 @@ bool ranking_decode(struct bytes bytes, const struct ranking_key *key, uint32_t 
 }
 
 bool ranking_equal(const struct ranking *a, const struct ranking *b) {
+    CHECK(a->count <= PUBLISHED_ADS_MAX && b->count <= PUBLISHED_ADS_MAX);
     if (a->from.index != b->from.index || a->count != b->count) return false;
     for (size_t i = 0; i < a->count; i++)
         if (a->ads[i].ad != b->ads[i].ad || a->ads[i].count != b->ads[i].count) return false;

@@ -36,7 +36,9 @@ static void heap_sink(struct ranked_ad *heap, size_t count, size_t at) {
 
 /* Offers an ad; returns the count below which no further ad can get in. */
 static uint64_t top_offer(struct top *top, uint32_t ad, uint64_t count) {
+    CHECK(count > 0 && top->count <= top->count_max); /* ads without a click are never listed */
     struct ranked_ad candidate = {ads_id(top->view->ads, ad), count};
+    CHECK(top->count_max > 0);
     if (top->count < top->count_max) {
         top->ads[top->count++] = candidate;
         if (top->count < top->count_max) return 1;
@@ -84,10 +86,23 @@ static enum status rank_from_cells(struct view *view, struct minute from, struct
     return status;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* The sum over all ads is that over the cells. */
+static bool sums_agree(struct view *view, struct minute from, struct minute to, const uint32_t *counts, uint32_t ad_count) {
+    struct cell_sum sum = {.ad_count = ad_count, .counts = memory_allocate_zeroed(ad_count, sizeof *sum.counts)};
+    bool same = true;
+    if (view_visit_cells(view, from, to, sum_cell, &sum, NULL) == STATUS_OK)
+        for (uint32_t ad = 0; ad < ad_count; ad++) same = same && sum.counts[ad] == counts[ad];
+    free(sum.counts);
+    return same;
+}
+#endif
+
 static void rank_from_window(struct view *view, struct minute from, struct minute to, struct top *top) {
     uint32_t ad_count = ads_count(view->ads);
     uint32_t *counts = rank_memo_take_counts(view->memo, ad_count);
     window_sum(view->window, from, to, counts, ad_count);
+    COSTLY_CHECK(sums_agree(view, from, to, counts, ad_count));
     select_32(top, counts, ad_count);
     rank_memo_give_counts(view->memo, counts, ad_count);
 }
@@ -103,6 +118,7 @@ struct signed_cells {
 
 static void add_signed(struct signed_cells *sum, uint32_t ad, struct country country, uint64_t count) {
     if (!selection_has_country(sum->selection, country.code)) return;
+    CHECK(sum->sign == 1 || sum->sign == -1);
     CHECK(ad < sum->ad_count && count <= INT64_MAX);
     CHECK(!__builtin_add_overflow(sum->counts[ad], sum->sign * (int64_t)count, &sum->counts[ad])); /* I9 */
 }
@@ -132,6 +148,7 @@ static enum status add_cells(struct view *view, struct minute from, struct minut
 /* The selection's count of every ad in minutes that slices and window hold. */
 static void sum_sliced(struct view *view, const struct selection *selection, struct minute_range range, uint32_t *counts,
                        uint32_t ad_count) {
+    CHECK(range.from.index < range.to.index && window_covers(view->window, range.from));
     struct slices_plan plan = slices_plan(view->slices, selection, range.from, range.to);
     if (plan.needs_plain)
         window_sum(view->window, range.from, range.to, counts, ad_count);
@@ -145,6 +162,7 @@ static enum status rank_mixed(struct view *view, const struct selection *selecti
                               struct minute_range sliced, struct top *top, struct failure *failure) {
     struct signed_cells sum = {.ad_count = ads_count(view->ads), .selection = selection};
     sum.counts = memory_allocate_zeroed(sum.ad_count, sizeof *sum.counts);
+    CHECK(from.index <= sliced.from.index && sliced.from.index <= sliced.to.index && sliced.to.index <= to.index);
     enum status status = add_cells(view, from, sliced.from, &sum, failure);
     if (status == STATUS_OK) status = add_cells(view, sliced.to, to, &sum, failure);
     if (status == STATUS_OK && sliced.from.index < sliced.to.index) {
@@ -166,6 +184,7 @@ static uint64_t unsliced_cost(const struct view *view, struct minute from, struc
     if (!view->has_minutes || from.index >= to.index) return 0;
     uint32_t first = from.index > view->first_minute.index ? from.index : view->first_minute.index;
     uint32_t end = to.index < view->newest_minute.index + 1 ? to.index : view->newest_minute.index + 1;
+    CHECK(view->newest_minute.index >= view->first_minute.index);
     uint64_t minutes = view->newest_minute.index + 1 - view->first_minute.index, counted = 0;
     for (uint32_t p = 0; p < view->partition_count; p++) counted += view->partitions[p].public.totals.counted;
     return first < end ? (counted / minutes + 1) * (end - first) * STORED_COST : 0;
@@ -204,7 +223,9 @@ enum status view_rank_compute(struct view *view, const struct selection *selecti
     else
         status = rank_from_cells(view, from, to, &top, failure);
     if (status != STATUS_OK) return status;
+    CHECK(top.count <= count_max);
     if (top.count > 0) qsort(out, top.count, sizeof *out, compare_ranked);
+    for (size_t i = 1; i < top.count; i++) CHECK(ranks_before(&out[i - 1], &out[i])); /* I9 */
     *count = top.count;
     return STATUS_OK;
 }
@@ -219,6 +240,7 @@ enum status view_rank(struct view *view, const struct selection *selection, stru
     *count = 0;
     if (remembered && rank_memo_find(view->memo, filter_id, from, to, changes, out, count_max, count)) return STATUS_OK;
     struct ranking_key key;
+    CHECK(from.index <= to.index);
     if (count_max <= PUBLISHED_ADS_MAX && view_ranking_key(view, selection, from, to, &key))
         return view_rank_published(view, selection, &key, from, out, count_max, count, failure);
     enum status status = view_rank_compute(view, selection, from, to, out, count_max, count, failure);

@@ -53,6 +53,7 @@ bool rank_memo_find(struct rank_memo *memo, uint32_t filter_id, struct minute fr
         struct remembered *entry = &memo->entries[i];
         if (!is_of(entry, filter_id, from, to) || entry->changes != changes) continue;
         if (entry->count < count_max && !entry->complete) continue;
+        CHECK(entry->count <= RANK_MEMO_ADS_MAX && entry->used <= memo->uses);
         *count = entry->count < count_max ? entry->count : count_max;
         memcpy(out, entry->ads, *count * sizeof *out);
         entry->used = ++memo->uses;
@@ -65,6 +66,8 @@ bool rank_memo_find(struct rank_memo *memo, uint32_t filter_id, struct minute fr
 void rank_memo_keep(struct rank_memo *memo, uint32_t filter_id, struct minute from, struct minute to, uint64_t changes,
                     const struct ranked_ad *ads, size_t count, bool complete) {
     if (count > RANK_MEMO_ADS_MAX) return;
+    CHECK(from.index <= to.index);
+    for (size_t i = 1; i < count; i++) CHECK(ads[i - 1].count >= ads[i].count);
     pthread_mutex_lock(&memo->lock);
     struct remembered *chosen = &memo->entries[0];
     for (size_t i = 0; i < RANK_MEMO_ENTRIES; i++) {
@@ -84,6 +87,7 @@ void rank_memo_keep(struct rank_memo *memo, uint32_t filter_id, struct minute fr
     chosen->count = count;
     chosen->complete = complete;
     chosen->used = ++memo->uses;
+    CHECK(chosen->used > 0 && is_of(chosen, filter_id, from, to));
     pthread_mutex_unlock(&memo->lock);
 }
 
@@ -112,6 +116,7 @@ uint32_t *rank_memo_take_counts(struct rank_memo *memo, uint32_t count) {
     pthread_mutex_lock(&memo->lock);
     for (size_t i = 0; i < SPARE_MAX && counts == NULL; i++) {
         if (memo->spare[i].counts == NULL || memo->spare[i].count < count) continue;
+        CHECK(memo->spare[i].count >= count);
         counts = memo->spare[i].counts;
         memo->spare[i].counts = NULL;
     }

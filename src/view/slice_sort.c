@@ -21,8 +21,12 @@ struct slice *slices_sorted(struct slice *items, struct slice *scratch, uint32_t
         insertion_sort(items, count);
         return items;
     }
-    uint64_t varying = 0;
-    for (uint32_t i = 1; i < count; i++) varying |= items[i].key ^ items[0].key;
+    uint64_t varying = 0, falls = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        varying |= items[i].key ^ items[0].key;
+        falls += items[i].key < items[i - 1].key;
+    }
+    if (falls == 0) return items;
     for (unsigned shift = 0; shift < 64 && varying >> shift != 0; shift += RADIX_BITS) {
         shift += (unsigned)__builtin_ctzll(varying >> shift);
         uint32_t begins[RADIX + 1] = {0};

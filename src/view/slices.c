@@ -63,6 +63,7 @@ static void evict_before(struct slices *slices, uint32_t from) {
     }
     slices->from = from;
     if (slices->closed_before < from) slices->closed_before = from;
+    CHECK(slices->closed_before - slices->from <= WINDOW_MINUTES_MAX);
 }
 
 void slices_reset(struct slices *slices) {
@@ -99,6 +100,7 @@ static void list_countries(struct slices *slices) {
         for (uint64_t bits = slices->country_bits[word]; bits != 0; bits &= bits - 1)
             slices->countries[slices->country_count++] =
                 (struct country){(uint16_t)(word * 64 + (uint32_t)__builtin_ctzll(bits))};
+    CHECK(slices->country_count <= COUNTRY_CODES);
 }
 
 bool slices_hold(const struct slices *slices, struct minute minute) {
@@ -127,11 +129,17 @@ void slices_add_late(struct slices *slices, struct minute minute, uint64_t key, 
     note_country(slices->country_bits, key);
 }
 
+static bool fold_is_due(const struct slice_vector *vector) {
+    uint32_t late = vector->late.count;
+    return late > FOLD_LATE_MIN && (late > vector->entry_count / FOLD_SHARE || late > FOLD_LATE_MAX);
+}
+
 void slices_settle(struct slices *slices) {
     if (slices->late_minute_count == 0) return;
     for (size_t i = 0; i < slices->late_minute_count; i++) {
         struct slice_minute *slot = slices_slot(slices, slices->late_minutes[i]);
         slice_vector_add_late(&slot->vector, slot->late, slot->late_count);
+        slices->may_fold |= fold_is_due(&slot->vector);
         free(slot->late);
         slot->late = NULL;
         slot->late_count = slot->late_capacity = 0;
@@ -145,6 +153,7 @@ void slices_settle(struct slices *slices) {
 static void prepare(struct slices *slices, enum slices_prepared what, uint32_t minute) {
     CHECK(slices_active(slices) && slices->prepared == PREPARED_NONE && slices->late_minute_count == 0);
     slices_clean(slices);
+    CHECK(what != PREPARED_NONE && minute < UINT32_MAX);
     slices->prepared = what;
     slices->prepared_minute = minute;
 }
@@ -154,17 +163,25 @@ static void prepare_items(struct slices *slices, struct slice *items, size_t cou
     slices->prepared_slot = NULL;
     if (count == 0) return;
     CHECK(count <= UINT32_MAX);
-    for (size_t i = 0; i < count; i++) note_country(slices->prepared_country_bits, items[i].key);
+    uint64_t clicks = 0;
+    for (size_t i = 0; i < count; i++) {
+        note_country(slices->prepared_country_bits, items[i].key);
+        clicks += items[i].count;
+    }
     slices->prepared_slot = memory_allocate_zeroed(1, sizeof *slices->prepared_slot);
     struct slice *scratch = memory_allocate_large(count * sizeof *scratch);
     slice_vector_init(&slices->prepared_slot->vector, items, scratch, (uint32_t)count);
     free(scratch);
+    /* I4: the vector holds every click that was given, of countries and of atoms. */
+    COSTLY_CHECK(slice_vector_sum(&slices->prepared_slot->vector, 0, UINT64_MAX) == clicks);
+    CHECK(clicks >= count);
 }
 
 /* Puts what was prepared into its place. */
 static void put_prepared(struct slices *slices) {
     struct slice_minute **at = &slices->ring[slices->prepared_minute % SLICES_RING];
     CHECK(*at == NULL);
+    CHECK(slices->prepared_slot == NULL || slices->prepared_slot->late_count == 0);
     *at = slices->prepared_slot;
     slices->prepared_slot = NULL;
     for (uint32_t word = 0; word < SLICES_COUNTRY_WORDS; word++)
@@ -184,7 +201,8 @@ struct slices_usage slices_usage(const struct slices *slices) {
         if (slices->ring[i] == NULL) continue;
         usage.bytes += slot_bytes(slices->ring[i]);
         usage.minutes++;
-        usage.entries += (uint64_t)slices->ring[i]->vector.entry_count + slices->ring[i]->vector.late_count;
+        CHECK(usage.minutes <= WINDOW_MINUTES_MAX);
+        usage.entries += (uint64_t)slices->ring[i]->vector.entry_count + slices->ring[i]->vector.late.count;
     }
     return usage;
 }
@@ -202,6 +220,7 @@ void slices_close_commit(struct slices *slices) {
     /* First, since the new minute may stand where one of a ring ago stood. */
     if (end - slices->from > WINDOW_MINUTES_MAX) evict_before(slices, end - WINDOW_MINUTES_MAX);
     put_prepared(slices);
+    CHECK(end > slices->closed_before && end - slices->from <= WINDOW_MINUTES_MAX);
     slices->closed_before = end;
     uint64_t bytes = slices_usage(slices).bytes;
     while (bytes > slices->bytes_max && slices->from < slices->closed_before) {
@@ -210,6 +229,7 @@ void slices_close_commit(struct slices *slices) {
         evict_before(slices, slices->from + 1);
         slices->is_full = true;
     }
+    COSTLY_CHECK(bytes == slices_usage(slices).bytes);
 }
 
 bool slices_fill_minute(const struct slices *slices, struct minute *minute) {
@@ -237,16 +257,13 @@ void slices_fill_commit(struct slices *slices) {
         return;
     }
     put_prepared(slices);
+    CHECK(slices->from == slices->prepared_minute + 1); /* the past is filled without a gap */
     slices->from = slices->prepared_minute;
-}
-
-static bool fold_is_due(const struct slice_vector *vector) {
-    uint32_t late = vector->late_count;
-    return late > FOLD_LATE_MIN && (late > vector->entry_count / FOLD_SHARE || late > FOLD_LATE_MAX);
+    CHECK(slices->closed_before - slices->from <= WINDOW_MINUTES_MAX);
 }
 
 bool slices_fold_prepare(struct slices *slices) {
-    if (!slices_active(slices)) return false;
+    if (!slices_active(slices) || !slices->may_fold) return false;
     for (uint32_t minute = slices->closed_before; minute-- > slices->from;) {
         const struct slice_minute *slot = slices_slot(slices, minute);
         if (slot == NULL || !fold_is_due(&slot->vector)) continue;
@@ -255,6 +272,7 @@ bool slices_fold_prepare(struct slices *slices) {
         slice_vector_fold(&slot->vector, &slices->prepared_slot->vector);
         return true;
     }
+    slices->may_fold = false;
     return false;
 }
 
@@ -263,6 +281,8 @@ void slices_fold_commit(struct slices *slices) {
     slices->prepared = PREPARED_NONE;
     struct slice_minute **at = &slices->ring[slices->prepared_minute % SLICES_RING];
     CHECK(*at != NULL && (*at)->late_count == 0);
+    COSTLY_CHECK(slice_vector_sum(&(*at)->vector, 0, UINT64_MAX) ==
+                 slice_vector_sum(&slices->prepared_slot->vector, 0, UINT64_MAX)); /* folding changes no count */
     let_go(slices, *at);
     *at = slices->prepared_slot;
     slices->prepared_slot = NULL;

@@ -24,7 +24,29 @@ static inline uint64_t slice_key_country(struct country country, uint32_t ad) {
 static inline uint64_t slice_key_atom(uint32_t atom, uint32_t ad, struct country country) {
     return (uint64_t)atom << 40 | (uint64_t)ad << 16 | country.code;
 }
+static inline uint32_t slice_key_atom_of(uint64_t key) {
+    return (uint32_t)(key >> 40);
+}
+static inline uint32_t slice_key_atom_ad(uint64_t key) {
+    return (uint32_t)(key >> 16) & 0xFFFFFF;
+}
+static inline struct country slice_key_atom_country(uint64_t key) {
+    return (struct country){(uint16_t)key};
+}
 #define SLICE_KEY_FIRST_ATOM (UINT64_C(1) << 40)
+
+/* All of an atom's, and of an ad's of it. */
+struct slice_keys {
+    uint64_t first, last;
+};
+static inline struct slice_keys slice_keys_atom(uint32_t atom) {
+    uint64_t first = slice_key_atom(atom, 0, (struct country){0});
+    return (struct slice_keys){first, first | (SLICE_KEY_FIRST_ATOM - 1)};
+}
+static inline struct slice_keys slice_keys_atom_ad(uint32_t atom, uint32_t ad) {
+    uint64_t first = slice_key_atom(atom, ad, (struct country){0});
+    return (struct slice_keys){first, first | UINT16_MAX};
+}
 
 struct slices;
 

@@ -20,7 +20,8 @@ struct slices {
     uint64_t bytes_max;
     struct slice_minute **ring; /* by minute; NULL where there are no clicks. NULL itself: inactive */
     uint32_t from, closed_before;
-    bool is_full; /* of memory: no more is filled in */
+    bool is_full;  /* of memory: no more is filled in */
+    bool may_fold; /* a minute has, or had, so many late clicks that they are to be folded in */
     /* Countries that ever had a click here, as bits and ascending: those that a question has to look at. */
     uint64_t country_bits[SLICES_COUNTRY_WORDS];
     struct country countries[COUNTRY_CODES];

@@ -51,7 +51,7 @@ struct view *view_create(struct store *store, const struct kv *kv, struct ads *a
 
 static void minute_cells_destroy(struct minute_cells *minute) {
     cell_table_fini(&minute->cells);
-    cell_table_fini(&minute->atoms);
+    slice_runs_fini(&minute->atoms);
     free(minute);
 }
 
@@ -65,6 +65,7 @@ void view_destroy(struct view *view) {
     store_cut_release(view->cut);
     window_destroy(view->window);
     slices_destroy(view->slices);
+    work_fini(&view->work);
     filters_destroy(view->filters);
     free(view->history_runs);
     rank_memo_destroy(view->memo);
@@ -101,6 +102,8 @@ struct minute_cells *partition_get_minute(struct partition_cells *partition, str
         cell_table_expect(&added->cells, partition->minutes[at - 1]->cells.cell_count);
     partition->minutes[at] = added;
     partition->minute_count++;
+    CHECK(at == 0 || partition->minutes[at - 1]->minute.index < minute.index);
+    CHECK(at + 1 == partition->minute_count || partition->minutes[at + 1]->minute.index > minute.index);
     return added;
 }
 
@@ -108,6 +111,7 @@ void view_note_minute(struct view *view, struct minute minute) {
     if (!view->has_minutes || minute.index < view->first_minute.index) view->first_minute = minute;
     if (!view->has_minutes || minute.index > view->newest_minute.index) view->newest_minute = minute;
     view->has_minutes = true;
+    CHECK(view->first_minute.index <= minute.index && minute.index <= view->newest_minute.index);
 }
 
 /* --- loading --- */
@@ -125,16 +129,30 @@ struct load_context {
 
 static void load_cell(void *context, struct minute minute, const struct cell *cell) {
     struct load_context *load = context;
+    CHECK(load->partition->public.offset.at == 0); /* before its checkpoint is taken over */
     cell_table_add(&partition_get_minute(load->partition, minute)->cells, cell_key(cell->ad, cell->country), cell->count);
     view_note_minute(load->view, minute);
 }
+
+#ifdef TALLY_COSTLY_CHECKS
+/* Clicks of all minutes that memory holds. */
+static uint64_t clicks_in_memory(const struct partition_cells *partition) {
+    uint64_t clicks = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        struct cell_cursor cursor = {0};
+        for (const struct cell_slot *slot; (slot = cell_table_next(&partition->minutes[i]->cells, &cursor)) != NULL;)
+            clicks += slot->count;
+    }
+    return clicks;
+}
+#endif
 
 static void measure_memory(struct partition_cells *partition) {
     partition->public.cells_in_memory = partition->public.bytes_in_memory = 0;
     for (size_t i = 0; i < partition->minute_count; i++) {
         const struct minute_cells *minute = partition->minutes[i];
-        partition->public.cells_in_memory += (uint64_t)minute->cells.cell_count + minute->atoms.cell_count;
-        partition->public.bytes_in_memory += cell_table_bytes(&minute->cells) + cell_table_bytes(&minute->atoms);
+        partition->public.cells_in_memory += (uint64_t)minute->cells.cell_count + minute->atoms.count;
+        partition->public.bytes_in_memory += cell_table_bytes(&minute->cells) + slice_runs_bytes(&minute->atoms);
     }
 }
 
@@ -161,7 +179,7 @@ static enum status load_window(struct view *view, struct failure *failure) {
 }
 
 enum status view_load(struct view *view, struct failure *failure) {
-    CHECK(view->version == 0);
+    CHECK(view->version == 0 && !view->has_minutes && ads_count(view->ads) == 0);
     enum status status = store_load_ads(view->store, load_ad, view, failure);
     if (status != STATUS_OK) return status;
     view->ads_stored = ads_count(view->ads);
@@ -183,6 +201,7 @@ enum status view_load(struct view *view, struct failure *failure) {
         public->watermark = public->checkpoint_watermark = checkpoint.watermark;
         public->totals = public->checkpoint_totals = checkpoint.totals;
         public->rules_number = checkpoint.rules_number;
+        CHECK(verdict_totals_clicks(&public->totals) <= public->offset.at); /* I4: a click has an offset of its own */
     }
     status = view_load_atoms(view, failure);
     if (status != STATUS_OK) return status;
@@ -230,12 +249,18 @@ void view_apply(struct view *view, const struct partial *partial) {
     CHECK(partial->from.at == public->offset.at && partial->to.at > partial->from.at);
     CHECK(partial->totals.counted - public->totals.counted == partial->increment_count);
     CHECK(partial->watermark.w.ms >= public->watermark.w.ms && partial->watermark.s.ms >= public->watermark.s.ms);
+    CHECK(partial->rules.number >= public->rules_number);
+#ifdef TALLY_COSTLY_CHECKS
+    const uint64_t clicks_before = clicks_in_memory(partition);
+#endif
     apply_increments(view, partition, partial);
+    COSTLY_CHECK(clicks_in_memory(partition) == clicks_before + partial->increment_count);
     view_apply_atoms(view, partition, partial);
     public->offset = partial->to;
     public->watermark = partial->watermark;
     public->totals = partial->totals;
     public->rules_number = partial->rules.number;
+    CHECK(public->checkpoint_offset.at <= public->offset.at);
     measure_memory(partition);
 }
 
@@ -245,12 +270,14 @@ void view_publish(struct view *view) {
     slices_settle(view->slices);
     for (uint32_t p = 0; p < view->partition_count; p++) version += view->partitions[p].public.offset.at;
     CHECK(version >= view->version);
+    CHECK(view_sealed_to(view).ms <= view_watermark(view).ms); /* I7: what is sealed is closed */
     view->version = version;
 }
 
 bool view_close_prepare(struct view *view) {
     struct event_time watermark = view_watermark(view);
     if (event_time_is_none(watermark) || watermark.ms < 0) return false;
+    CHECK(view_sealed_to(view).ms <= watermark.ms);
     return window_close_prepare(view->window, minute_of(watermark), ads_count(view->ads));
 }
 
@@ -268,19 +295,19 @@ bool view_minute_has_block(const struct partition_cells *partition, struct minut
     return minute_end(minute).ms <= partition->public.checkpoint_watermark.w.ms;
 }
 
-static struct cell *sorted_cells(const struct minute_cells *minute) {
+static void sorted_cells(struct view *view, const struct minute_cells *minute, struct cell *out) {
     size_t count = minute->cells.cell_count;
-    struct cell_slot *slots = memory_allocate_large(count * sizeof *slots);
-    struct cell *cells = memory_allocate_large(count * sizeof *cells);
-    cell_table_sorted(&minute->cells, slots);
-    for (size_t i = 0; i < count; i++)
-        cells[i] = (struct cell){cell_key_ad(slots[i].key), cell_key_country(slots[i].key), slots[i].count};
-    free(slots);
-    return cells;
+    const struct slice *sorted = cell_table_sorted(&minute->cells, work_slices(&view->work, WORK_ITEMS, count),
+                                                   work_slices(&view->work, WORK_SCRATCH, count));
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (struct cell){cell_key_ad(sorted[i].key), cell_key_country(sorted[i].key), sorted[i].count};
+        COSTLY_CHECK(i == 0 || cell_compare(&out[i - 1], &out[i]) < 0);
+    }
 }
 
 /* Up to `count`. */
 static void put_new_ads(struct view *view, struct kv_batch *batch, uint32_t count) {
+    CHECK(count >= view->ads_stored); /* the store's dictionary is a prefix of ours */
     uint32_t added = count - view->ads_stored;
     if (added == 0) return;
     struct bytes *ids = memory_allocate(added * sizeof *ids);
@@ -302,33 +329,47 @@ enum status view_store_ads(struct view *view, struct failure *failure) {
 /* A minute that closed since the last checkpoint gets its block; one that was closed then already has one, and what came
  * since is late: amendments. */
 static enum status put_closed_minute(struct view *view, struct kv_batch *batch, uint32_t p,
-                                     const struct minute_cells *minute, struct failure *failure) {
-    struct cell *cells = sorted_cells(minute);
+                                     const struct minute_cells *minute, struct cell *cells, struct failure *failure) {
+    CHECK(view_minute_leaves(&view->partitions[p], minute->minute));
     size_t count = minute->cells.cell_count;
-    enum status status = STATUS_OK;
+    sorted_cells(view, minute, cells);
     if (view_minute_has_block(&view->partitions[p], minute->minute))
-        status = store_put_amendments(view->store, batch, p, minute->minute, cells, count, failure);
-    else
-        store_put_block(view->store, batch, p, minute->minute, cells, count);
-    free(cells);
-    return status;
+        return store_put_amendments(view->store, batch, p, minute->minute, cells, count, failure);
+    store_put_block(view->store, batch, p, minute->minute, cells, count);
+    return STATUS_OK;
+}
+
+/* For those of all open minutes, which are written together, and of one that leaves. */
+static struct cell *cells_room(struct view *view, const struct partition_cells *partition) {
+    size_t open = 0, largest = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        size_t count = partition->minutes[i]->cells.cell_count;
+        if (!view_minute_leaves(partition, partition->minutes[i]->minute))
+            open += count;
+        else if (count > largest)
+            largest = count;
+    }
+    return work_get(&view->work, WORK_CELLS, (open + largest) * sizeof(struct cell));
 }
 
 static enum status put_minutes(struct view *view, struct kv_batch *batch, uint32_t p, struct failure *failure) {
     const struct partition_cells *partition = &view->partitions[p];
     struct open_minute *open = memory_allocate(partition->minute_count * sizeof *open);
+    struct cell *cells = cells_room(view, partition);
     size_t open_count = 0;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < partition->minute_count && status == STATUS_OK; i++) {
         const struct minute_cells *minute = partition->minutes[i];
         if (view_minute_leaves(partition, minute->minute)) {
-            status = put_closed_minute(view, batch, p, minute, failure);
+            status = put_closed_minute(view, batch, p, minute, cells, failure);
         } else {
-            open[open_count++] = (struct open_minute){minute->minute, sorted_cells(minute), minute->cells.cell_count};
+            sorted_cells(view, minute, cells);
+            open[open_count++] = (struct open_minute){minute->minute, cells, minute->cells.cell_count};
+            cells += minute->cells.cell_count;
         }
     }
+    CHECK(open_count <= partition->minute_count);
     if (status == STATUS_OK) store_put_open(view->store, batch, p, open, open_count);
-    for (size_t i = 0; i < open_count; i++) free((void *)(uintptr_t)open[i].cells);
     free(open);
     return status;
 }
@@ -337,6 +378,9 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
     CHECK(partition < view->partition_count);
     const struct view_partition *public = &view->partitions[partition].public;
     struct kv_batch batch = {0};
+    CHECK(public->offset.at >= public->checkpoint_offset.at); /* I5 */
+    CHECK(public->totals.duplicate_content <= public->totals.duplicate);
+    CHECK(public->totals.late_amended <= public->totals.counted);
     /* Entries that no cell of this batch uses do no harm: the dictionary in the store is always a prefix. */
     uint32_t ads = ads_count(view->ads);
     put_new_ads(view, &batch, ads);
@@ -347,6 +391,7 @@ enum status view_checkpoint_write(struct view *view, uint32_t partition, struct 
         store_put_partition(view->store, &batch, partition, &checkpoint);
         status = store_write(view->store, &batch, failure);
     }
+    CHECK(ads >= view->ads_stored);
     if (status == STATUS_OK) view->ads_stored = ads;
     kv_batch_fini(&batch);
     return status;
@@ -357,6 +402,7 @@ static void push_garbage(struct view *view, struct minute_cells *minute) {
         view->garbage_capacity = view->garbage_capacity * 2 + 16;
         view->garbage = memory_resize(view->garbage, view->garbage_capacity * sizeof(struct minute_cells *));
     }
+    CHECK(view->garbage_count == 0 || view->garbage[view->garbage_count - 1] != minute); /* one owner */
     view->garbage[view->garbage_count++] = minute;
 }
 
@@ -379,11 +425,14 @@ void view_checkpoint_done(struct view *view, uint32_t partition_index) {
         view->has_stored = true;
         push_garbage(view, minute);
     }
+    CHECK(kept <= partition->minute_count);
+    for (size_t i = 0; i < kept; i++) CHECK(!view_minute_has_block(partition, partition->minutes[i]->minute));
     partition->minute_count = kept;
     struct view_partition *public = &partition->public;
     public->checkpoint_offset = public->offset;
     public->checkpoint_watermark = public->watermark;
     public->checkpoint_totals = public->totals;
+    CHECK(!view->has_stored || view->stored_lowest.index <= view->stored_highest.index);
     measure_memory(partition);
     store_cut_release(view->cut);
     view->cut = store_cut_take(&view->kv);

@@ -5,79 +5,145 @@
 #include "base/check.h"
 #include "view/view_internal.h"
 
-enum { APPLY_GROUP = 16 }; /* increments whose slots are fetched together before any is touched */
+static uint64_t increment_key(const struct atom_increment *increment) {
+    CHECK(increment->atom != ATOM_ALL);
+    return slice_key_atom(increment->atom, increment->ad, increment->country);
+}
+
+static void add_items(struct view *view, struct partition_cells *partition, struct minute minute, struct slice *items,
+                      size_t count) {
+    if (count == 0) return;
+    CHECK(count <= UINT32_MAX);
+    struct minute_cells *cells = partition_get_minute(partition, minute);
+    CHECK(cells->cells.cell_count > 0); /* beside increments of all clicks */
+    if (slices_hold(view->slices, minute))
+        for (size_t i = 0; i < count; i++) slices_add_late(view->slices, minute, items[i].key, items[i].count);
+    slice_runs_add(&cells->atoms, items, (uint32_t)count);
+}
+
+/* Those of other minutes than the newest, late as a rule: by minute. `others` are minutes, each with its increment's place
+ * behind it; both parts are working memory for as many. */
+static void add_others(struct view *view, struct partition_cells *partition, const struct partial *partial,
+                       struct slice *others, struct slice *scratch, size_t count) {
+    struct slice *sorted = slices_sorted(others, scratch, (uint32_t)count);
+    struct slice *items = sorted == others ? scratch : others;
+    for (size_t first = 0, next; first < count; first = next) {
+        uint64_t minute = sorted[first].key;
+        for (next = first; next < count && sorted[next].key == minute; next++)
+            items[next - first] = (struct slice){increment_key(&partial->atom_increments[sorted[next].count - 1]), 1};
+        add_items(view, partition, (struct minute){(uint32_t)minute}, items, next - first);
+    }
+}
 
 void view_apply_atoms(struct view *view, struct partition_cells *partition, const struct partial *partial) {
-    struct minute_cells *minutes[APPLY_GROUP];
-    struct minute_cells *last = NULL;
-    for (size_t first = 0; first < partial->atom_increment_count; first += APPLY_GROUP) {
-        size_t left = partial->atom_increment_count - first;
-        size_t group = left < APPLY_GROUP ? left : APPLY_GROUP;
-        const struct atom_increment *increments = &partial->atom_increments[first];
-        uint64_t keys[APPLY_GROUP];
-        for (size_t i = 0; i < group; i++) {
-            CHECK(increments[i].atom != ATOM_ALL);
-            if (last == NULL || last->minute.index != increments[i].minute.index)
-                last = partition_get_minute(partition, increments[i].minute);
-            CHECK(last != NULL && last->cells.cell_count > 0); /* beside an increment of all clicks */
-            minutes[i] = last;
-            keys[i] = atom_cell_key(increments[i].atom, increments[i].ad, increments[i].country);
-            cell_table_prefetch(&last->atoms, keys[i]);
-        }
-        for (size_t i = 0; i < group; i++) {
-            cell_table_add(&minutes[i]->atoms, keys[i], 1);
-            if (slices_hold(view->slices, minutes[i]->minute))
-                slices_add_late(view->slices, minutes[i]->minute, keys[i] - 1, 1); /* the same order of bits */
-        }
+    size_t count = partial->atom_increment_count, newest_count = 0, other_count = 0;
+    if (count == 0) return;
+    CHECK(count <= UINT32_MAX);
+    struct slice *items = work_slices(&view->work, WORK_ITEMS, count);
+    struct slice *others = work_slices(&view->work, WORK_SCRATCH, count);
+    struct minute newest = partial->atom_increments[count - 1].minute; /* nearly all, while clicks come as they happen */
+    for (size_t i = 0; i < count; i++) {
+        const struct atom_increment *increment = &partial->atom_increments[i];
+        if (increment->minute.index == newest.index)
+            items[newest_count++] = (struct slice){increment_key(increment), 1};
+        else
+            others[other_count++] = (struct slice){increment->minute.index, i + 1};
     }
+    add_items(view, partition, newest, items, newest_count);
+    add_others(view, partition, partial, others, items, other_count);
 }
 
 /* --- checkpoint --- */
 
-static struct atom_cell *sorted_atom_cells(const struct cell_table *table) {
-    size_t count = table->cell_count;
-    struct cell_slot *slots = memory_allocate_large(count * sizeof *slots);
-    struct atom_cell *cells = memory_allocate_large(count * sizeof *cells);
-    cell_table_sorted(table, slots);
+/* Returns how many there are; at most minute->atoms.count. */
+static size_t sorted_atom_cells(struct view *view, const struct slice_runs *atoms, struct atom_cell *out) {
+    struct slice *sorted = work_slices(&view->work, WORK_ITEMS, atoms->count);
+    uint32_t count = slice_runs_sorted(atoms, sorted, work_slices(&view->work, WORK_SCRATCH, atoms->count));
     for (size_t i = 0; i < count; i++)
-        cells[i] = (struct atom_cell){atom_key_atom(slots[i].key), atom_key_ad(slots[i].key), cell_key_country(slots[i].key),
-                                      slots[i].count};
-    free(slots);
-    return cells;
+        out[i] = (struct atom_cell){slice_key_atom_of(sorted[i].key), slice_key_atom_ad(sorted[i].key),
+                                    slice_key_atom_country(sorted[i].key), sorted[i].count};
+    return count;
+}
+
+static enum status put_closed_minute(struct view *view, struct kv_batch *batch, uint32_t p,
+                                     const struct minute_cells *minute, struct atom_cell *cells, struct failure *failure) {
+    size_t count = sorted_atom_cells(view, &minute->atoms, cells);
+    if (view_minute_has_block(&view->partitions[p], minute->minute))
+        return store_put_atom_amendments(view->store, batch, p, minute->minute, cells, count, failure);
+    store_put_atom_block(view->store, batch, p, minute->minute, cells, count);
+    return STATUS_OK;
+}
+
+/* For those of all open minutes, which are written together, and of one that leaves. */
+static struct atom_cell *cells_room(struct view *view, const struct partition_cells *partition) {
+    size_t open = 0, largest = 0;
+    for (size_t i = 0; i < partition->minute_count; i++) {
+        size_t count = partition->minutes[i]->atoms.count;
+        if (!view_minute_leaves(partition, partition->minutes[i]->minute))
+            open += count;
+        else if (count > largest)
+            largest = count;
+    }
+    return work_get(&view->work, WORK_CELLS, (open + largest) * sizeof(struct atom_cell));
 }
 
 enum status view_put_atoms(struct view *view, struct kv_batch *batch, uint32_t p, struct failure *failure) {
     const struct partition_cells *partition = &view->partitions[p];
     struct open_atom_minute *open = memory_allocate(partition->minute_count * sizeof *open);
+    struct atom_cell *cells = cells_room(view, partition);
     size_t open_count = 0;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < partition->minute_count && status == STATUS_OK; i++) {
         const struct minute_cells *minute = partition->minutes[i];
-        size_t count = minute->atoms.cell_count;
-        if (count == 0) continue;
-        struct atom_cell *cells = sorted_atom_cells(&minute->atoms);
-        if (!view_minute_leaves(partition, minute->minute)) {
+        if (minute->atoms.count == 0) continue;
+        if (view_minute_leaves(partition, minute->minute)) {
+            status = put_closed_minute(view, batch, p, minute, cells, failure);
+        } else {
+            size_t count = sorted_atom_cells(view, &minute->atoms, cells);
             open[open_count++] = (struct open_atom_minute){minute->minute, cells, count};
-            continue;
+            cells += count;
         }
-        if (view_minute_has_block(partition, minute->minute))
-            status = store_put_atom_amendments(view->store, batch, p, minute->minute, cells, count, failure);
-        else
-            store_put_atom_block(view->store, batch, p, minute->minute, cells, count);
-        free(cells);
     }
     if (status == STATUS_OK) store_put_open_atoms(view->store, batch, p, open, open_count);
-    for (size_t i = 0; i < open_count; i++) free((void *)(uintptr_t)open[i].cells);
     free(open);
     return status;
 }
 
 /* --- loading --- */
 
+/* Minute by minute, as they lie in the store. */
+struct loading {
+    struct partition_cells *partition;
+    struct minute minute;
+    struct slice *items;
+    size_t count, capacity;
+};
+
+static void loaded_minute(struct loading *loading) {
+    if (loading->count == 0) return;
+    CHECK(loading->count <= UINT32_MAX);
+    slice_runs_add(&partition_get_minute(loading->partition, loading->minute)->atoms, loading->items,
+                   (uint32_t)loading->count);
+    loading->count = 0;
+}
+
 static void load_atom_cell(void *context, struct minute minute, const struct atom_cell *cell) {
-    struct partition_cells *partition = context;
-    cell_table_add(&partition_get_minute(partition, minute)->atoms, atom_cell_key(cell->atom, cell->ad, cell->country),
-                   cell->count);
+    struct loading *loading = context;
+    if (minute.index != loading->minute.index) loaded_minute(loading);
+    loading->minute = minute;
+    if (loading->count == loading->capacity) {
+        loading->capacity = loading->capacity * 2 + 4096;
+        loading->items = memory_resize(loading->items, loading->capacity * sizeof *loading->items);
+    }
+    loading->items[loading->count++] = (struct slice){slice_key_atom(cell->atom, cell->ad, cell->country), cell->count};
+}
+
+static enum status load_open_atoms(struct view *view, uint32_t p, struct failure *failure) {
+    struct loading loading = {.partition = &view->partitions[p]};
+    enum status status = store_load_open_atoms(view->store, p, load_atom_cell, &loading, failure);
+    if (status == STATUS_OK) loaded_minute(&loading);
+    free(loading.items);
+    return status;
 }
 
 static void note_backfilled(void *context, uint32_t atom, uint32_t run) {
@@ -89,13 +155,13 @@ static void note_backfilled(void *context, uint32_t atom, uint32_t run) {
         memset(view->history_runs + view->history.count, 0, (count - view->history.count) * sizeof *view->history_runs);
         view->history = (struct store_history){view->history_runs, count};
     }
+    CHECK(atom < view->history.count);
     view->history_runs[atom] = run;
 }
 
 enum status view_load_atoms(struct view *view, struct failure *failure) {
     enum status status = store_load_backfilled(view->store, note_backfilled, view, failure);
-    for (uint32_t p = 0; p < view->partition_count && status == STATUS_OK; p++)
-        status = store_load_open_atoms(view->store, p, load_atom_cell, &view->partitions[p], failure);
+    for (uint32_t p = 0; p < view->partition_count && status == STATUS_OK; p++) status = load_open_atoms(view, p, failure);
     return status;
 }
 
@@ -110,6 +176,7 @@ uint32_t view_filters_passed(const struct view *view) {
     uint32_t passed = view->partitions[0].public.filters_number;
     for (uint32_t p = 1; p < view->partition_count; p++)
         if (view->partitions[p].public.filters_number < passed) passed = view->partitions[p].public.filters_number;
+    CHECK(passed >= filters_number(view->filters)); /* none is known before every partition has passed it */
     return passed;
 }
 
@@ -126,10 +193,12 @@ void view_apply_filters(struct view *view, const struct filter_record *records, 
         filters_apply(view->filters, &records[i]);
         /* The store may have counted these atoms' older clicks before this start. */
         flip_backfilled(view, filters_find(view->filters, records[i].id));
+        CHECK(filters_number(view->filters) == records[i].number);
     }
 }
 
 void view_backfilled(struct view *view, uint32_t run, const uint32_t *atoms, size_t count) {
+    CHECK(run > 0 && run <= filters_number(view->filters)); /* the number of the record that it is of */
     for (size_t i = 0; i < count; i++) {
         note_backfilled(view, atoms[i], run);
         filters_atom_backfilled(view->filters, atoms[i]);

@@ -9,11 +9,12 @@
 #include "view/slices.h"
 #include "view/view.h"
 #include "view/window.h"
+#include "view/work_memory.h"
 
 struct minute_cells {
     struct minute minute;
     struct cell_table cells;
-    struct cell_table atoms; /* by atom_cell_key */
+    struct slice_runs atoms; /* by slice_key_atom: mostly a cell a click, hence no table */
 };
 
 struct partition_cells {
@@ -57,6 +58,7 @@ struct view {
     struct partition_cells *partitions;
     struct window *window;
     struct slices *slices;
+    struct work_memory work;
     enum view_fill fill;
     atomic_bool slices_wanted; /* somebody asked by country though no filter stands */
     struct filters *filters;

@@ -57,6 +57,7 @@ static void make_ranking(const struct view *view, const struct ranking_key *key,
         out->ads[out->count].count = ads[out->count].count;
         CHECK(ads_find(view->ads, ads[out->count].ad_id, &out->ads[out->count].ad));
     }
+    CHECK(out->from.index >= ranking_from(key).index && out->from.index < ranking_to(key).index);
 }
 
 /* --- answers --- */
@@ -125,6 +126,8 @@ static enum status store_ads_of(struct view *view, const struct ranking *ranking
 static enum status write_ranking(struct view *view, const struct ranking_key *key, const struct ranking *ranking,
                                  struct failure *failure) {
     struct buffer value = {0};
+    for (size_t i = 0; i < ranking->count; i++) /* I9 */
+        CHECK(ranking->ads[i].count > 0 && (i == 0 || ranking->ads[i - 1].count >= ranking->ads[i].count));
     ranking_encode(ranking, &value);
     enum status status = store_ads_of(view, ranking, failure);
     if (status == STATUS_OK)
@@ -140,14 +143,15 @@ static enum status keep_ranking(struct view *view, struct ranking_offer *made, s
     enum status status = read_ranking(view, &made->key, &kept, failure);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
     bool same = status == STATUS_OK && ranking_equal(&kept, ranking);
+    /* The view has all that the journal holds, and offers are taken before anything newer is made. */
+    if (status == STATUS_OK && kept.version > (same ? view->version : ranking->version))
+        return failure_set(failure, STATUS_CORRUPT,
+                           "the store has a ranking of version %" PRIu64 ", but the journal makes only %" PRIu64
+                           ": it is of another journal, or the disk lost what was synced; remove store/",
+                           kept.version, view->version);
     if (status == STATUS_OK && !same) {
-        /* Offers are taken before anything newer is made, and the view has all that the journal holds. */
-        if (kept.version > ranking->version)
-            return failure_set(failure, STATUS_CORRUPT,
-                               "the store has a ranking of version %" PRIu64 ", but the journal makes only %" PRIu64
-                               ": it is of another journal, or the disk lost what was synced; remove store/",
-                               kept.version, ranking->version);
         CHECK(!kept.final || kept.from.index != ranking->from.index); /* I7: sealed counts never change */
+        CHECK(kept.amended < UINT64_MAX && ranking->version >= kept.version);
         ranking->amended = kept.amended + 1;
     }
     if (same) {
@@ -156,6 +160,8 @@ static enum status keep_ranking(struct view *view, struct ranking_offer *made, s
     }
     bool write = !same || (ranking->final && !kept.final);
     ranking->final = ranking->final || (same && kept.final);
+    CHECK(status != STATUS_OK || ranking->version >= kept.version);
+    CHECK(ranking->version <= view->version);
     status = write ? write_ranking(view, &made->key, ranking, failure) : STATUS_OK;
     if (status == STATUS_OK && made->covered) published_note(view->published, &made->key, made->changes, ranking->final);
     return status;
@@ -166,6 +172,7 @@ static enum status finish_ranking(struct view *view, struct ranking_offer *offer
     enum status status = read_ranking(view, &offer->key, &offer->ranking, failure);
     if (status == STATUS_NOT_FOUND) return failure_set(failure, STATUS_CORRUPT, "a ranking that was kept is gone");
     if (status != STATUS_OK) return status;
+    CHECK(is_sealed(view, &offer->key));
     offer->ranking.final = true;
     status = write_ranking(view, &offer->key, &offer->ranking, failure);
     if (status == STATUS_OK) published_note(view->published, &offer->key, offer->changes, true);
@@ -252,6 +259,7 @@ static bool newest_closed(const struct view *view, struct minute *out) {
         if (in_slices < before) before = in_slices;
     }
     if (before <= view->first_minute.index) return false;
+    CHECK(minute_end((struct minute){before - 1}).ms <= watermark.ms);
     *out = (struct minute){before - 1};
     return true;
 }
@@ -265,6 +273,7 @@ static uint64_t late_clicks(const struct view *view) {
 static void begin_minute(struct view *view, struct minute minute) {
     struct publishing *publishing = &view->publishing;
     *publishing = (struct publishing){.minute = minute, .filter_count = 1, .back = minute, .late = late_clicks(view)};
+    CHECK(minute.index >= view->first_minute.index);
     size_t wanted = 1 + (size_t)filters_ranked(view->filters);
     if (wanted > PUBLISHED_FILTERS_MAX) wanted = PUBLISHED_FILTERS_MAX;
     const struct stored_filter *stored = wanted > 1 ? filters_next(view->filters, 1) : NULL;
@@ -272,6 +281,7 @@ static void begin_minute(struct view *view, struct minute minute) {
         if (stored->filter->ranked) publishing->filter_ids[publishing->filter_count++] = stored->filter->id;
         stored = filters_next(view->filters, stored->filter->id + 1);
     }
+    CHECK(publishing->filter_count >= 1 && publishing->filter_ids[0] == 0); /* all clicks come first */
     published_retain(view->published, publishing->filter_ids, publishing->filter_count);
 }
 
@@ -292,6 +302,7 @@ static enum status look_back(struct view *view, struct failure *failure) {
             enum status status = publish_one(view, minute, publishing->back_next++, false, failure);
             if (status != STATUS_END) return status;
         }
+        CHECK(minute.index < publishing->back.index && minute.index >= end);
         publishing->back_next = 0;
         publishing->back = minute;
     }

@@ -19,6 +19,7 @@ uint64_t view_version(const struct view *view) {
 }
 
 struct event_time view_watermark(const struct view *view) {
+    CHECK(view->partition_count >= 1);
     struct event_time lowest = view->partitions[0].public.watermark.w;
     for (uint32_t p = 1; p < view->partition_count; p++)
         if (view->partitions[p].public.watermark.w.ms < lowest.ms) lowest = view->partitions[p].public.watermark.w;
@@ -43,11 +44,13 @@ bool view_last_minute(const struct view *view, struct minute *out) {
     /* Clicks far ahead of the watermark may have pushed the window past it: what it dropped is not closed. */
     if (before <= view->first_minute.index || before > closed) before = closed;
     if (before > view->first_minute.index) *out = (struct minute){before - 1};
+    CHECK(out->index >= view->first_minute.index && before <= closed);
     return true;
 }
 
 const char *view_state(const struct view *view, struct minute to) {
     int64_t end_ms = minute_start(to).ms;
+    CHECK(view_sealed_to(view).ms <= view_watermark(view).ms); /* I7 */
     if (end_ms <= view_sealed_to(view).ms) return "sealed";
     return end_ms <= view_watermark(view).ms ? "closed" : "open";
 }
@@ -83,12 +86,14 @@ struct minute view_covered_from(const struct view *view, struct minute from, str
     if (window_covers(view->window, from)) return from;
     struct minute covered = window_from(view->window);
     bool some = covered.index < to.index && window_covers(view->window, covered);
+    CHECK(!some || covered.index > from.index || from.index >= to.index);
     return some ? covered : to;
 }
 
 static enum status count_all(struct view *view, uint32_t ad, struct minute from, struct minute to, uint64_t *count,
                              struct failure *failure) {
     struct minute covered = view_covered_from(view, from, to);
+    CHECK(*count == 0 && covered.index >= from.index);
     if (covered.index < to.index) *count = window_count(view->window, ad, covered, to);
 #ifdef TALLY_COSTLY_CHECKS
     uint64_t from_cells = 0;
@@ -104,6 +109,7 @@ struct minute_range view_sliced(const struct view *view, struct minute from, str
     if (!window_covers(view->window, first)) first = window_from(view->window);
     if (first.index < from.index) first = from;
     if (end.index > to.index) end = to;
+    CHECK(first.index >= from.index && end.index <= to.index);
     return first.index < end.index ? (struct minute_range){first, end} : none;
 }
 
@@ -120,6 +126,7 @@ static enum status count_selected(struct view *view, const struct selection *sel
     if (sliced.from.index < sliced.to.index) {
         bool needs_plain = slices_count_needs_plain(view->slices, selection);
         uint64_t plain = needs_plain ? window_count(view->window, ad, sliced.from, sliced.to) : 0;
+        CHECK(plain <= INT64_MAX);
         sum += (int64_t)slices_count(view->slices, selection, ad, sliced.from, sliced.to, plain);
 #ifdef TALLY_COSTLY_CHECKS
         int64_t whole = 0;
@@ -131,13 +138,23 @@ static enum status count_selected(struct view *view, const struct selection *sel
     return STATUS_OK;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* All clicks of an ad, that a filter's are some of. */
+static uint64_t all_of(struct view *view, uint32_t ad, struct minute from, struct minute to) {
+    uint64_t count = 0;
+    return count_all(view, ad, from, to, &count, NULL) == STATUS_OK ? count : UINT64_MAX;
+}
+#endif
+
 enum status view_count(struct view *view, const struct selection *selection, struct bytes ad_id, struct minute from,
                        struct minute to, uint64_t *count, struct failure *failure) {
     uint32_t ad;
     *count = 0;
     if (!ads_find(view->ads, ad_id, &ad)) return STATUS_OK;
     if (view_selects_all(view, selection)) return count_all(view, ad, from, to, count, failure);
-    return count_selected(view, selection, ad, from, to, count, failure);
+    enum status status = count_selected(view, selection, ad, from, to, count, failure);
+    COSTLY_CHECK(status != STATUS_OK || *count <= all_of(view, ad, from, to));
+    return status;
 }
 
 bool view_selects_all(struct view *view, const struct selection *selection) {
@@ -189,6 +206,7 @@ struct view_usage view_usage(const struct view *view) {
     usage.filters_ranked = filters_ranked(view->filters);
     usage.atoms_live = atoms_live(filters_atoms(view->filters));
     usage.rankings_bytes = rank_memo_bytes(view->memo) + published_bytes(view->published);
+    CHECK(usage.filters_ranked <= usage.filters_standing);
     for (uint32_t p = 0; p < view->partition_count; p++) usage.cells_bytes += view->partitions[p].public.bytes_in_memory;
     return usage;
 }

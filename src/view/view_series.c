@@ -34,6 +34,7 @@ static enum status visit_all(struct view *view, uint32_t ad, struct minute from,
     uint32_t end = !view->has_minutes                         ? 0
                    : to.index < view->newest_minute.index + 1 ? to.index
                                                               : view->newest_minute.index + 1;
+    CHECK(covered.index >= end || window_covers(view->window, covered));
     for (uint32_t minute = covered.index; minute < end; minute++) {
         uint64_t count = window_minute_count(view->window, ad, (struct minute){minute});
         if (count > 0) visit(context, (struct minute){minute}, count);
@@ -62,6 +63,7 @@ static void push_part(struct parts *parts, struct minute minute, struct country 
         parts->at = memory_resize(parts->at, parts->capacity * sizeof *parts->at);
     }
     CHECK(count <= INT64_MAX);
+    CHECK(parts->sign == 1 || parts->sign == -1);
     parts->at[parts->count++] = (struct part){minute, parts->sign * (int64_t)count};
 }
 
@@ -73,25 +75,43 @@ static void push_atom_cell(void *context, struct minute minute, const struct ato
     push_part(context, minute, cell->country, cell->count);
 }
 
+struct minute_parts {
+    struct minute minute;
+    struct parts *parts;
+};
+
+static inline void push_slice(void *context, uint64_t key, uint64_t count) {
+    const struct minute_parts *to = context;
+    push_part(to->parts, to->minute, slice_key_atom_country(key), count);
+}
+
+static void push_minute(const struct minute_cells *minute, uint32_t atom, uint32_t ad, struct parts *parts) {
+    if (atom != ATOM_ALL) {
+        struct minute_parts to = {minute->minute, parts};
+        struct slice_keys keys = slice_keys_atom_ad(atom, ad);
+        slice_runs_visit(&minute->atoms, keys.first, keys.last, push_slice, &to);
+        return;
+    }
+    for (uint16_t k = 0; k < minute->cells.country_count; k++) {
+        struct country country = {minute->cells.countries[k]};
+        uint64_t count = cell_table_count(&minute->cells, cell_key(ad, country));
+        if (count > 0) push_part(parts, minute->minute, country, count);
+    }
+}
+
 static void push_memory(struct view *view, uint32_t p, uint32_t atom, uint32_t ad, struct minute_range range,
                         struct parts *parts) {
     const struct partition_cells *partition = &view->partitions[p];
     for (size_t i = partition_minute_index(partition, range.from); i < partition->minute_count; i++) {
-        const struct minute_cells *minute = partition->minutes[i];
-        if (minute->minute.index >= range.to.index) break;
-        const struct cell_table *table = atom == ATOM_ALL ? &minute->cells : &minute->atoms;
-        for (uint16_t k = 0; k < table->country_count; k++) {
-            struct country country = {table->countries[k]};
-            uint64_t key = atom == ATOM_ALL ? cell_key(ad, country) : atom_cell_key(atom, ad, country);
-            uint64_t count = cell_table_count(table, key);
-            if (count > 0) push_part(parts, minute->minute, country, count);
-        }
+        if (partition->minutes[i]->minute.index >= range.to.index) break;
+        push_minute(partition->minutes[i], atom, ad, parts);
     }
 }
 
 static enum status push_cells(struct view *view, uint32_t ad, struct minute_range range, struct parts *parts,
                               struct failure *failure) {
     if (range.from.index >= range.to.index) return STATUS_OK;
+    CHECK(parts->count == 0); /* what was gathered before was handed out */
     for (size_t i = 0; i < parts->selection->term_count; i++) {
         uint32_t atom = parts->selection->terms[i].atom;
         parts->sign = parts->selection->terms[i].sign;
@@ -119,6 +139,7 @@ static int by_minute(const void *left, const void *right) {
 static void hand_out(struct parts *parts, view_minute_visit *visit, void *context) {
     if (parts->count > 0) qsort(parts->at, parts->count, sizeof *parts->at, by_minute);
     for (size_t first = 0, end = 0; first < parts->count; first = end) {
+        CHECK(first == 0 || parts->at[first - 1].minute.index < parts->at[first].minute.index);
         int64_t sum = 0;
         for (; end < parts->count && by_minute(&parts->at[first], &parts->at[end]) == 0; end++)
             CHECK(!__builtin_add_overflow(sum, parts->at[end].count, &sum));
@@ -138,6 +159,7 @@ static enum status visit_selected(struct view *view, const struct selection *sel
         struct minute minute = {at}, end = {at + 1};
         uint64_t plain = window_minute_count(view->window, ad, minute);
         uint64_t count = plain == 0 ? 0 : slices_count(view->slices, selection, ad, minute, end, plain);
+        CHECKF(count <= plain, "%llu of %llu clicks", (unsigned long long)count, (unsigned long long)plain);
         if (count > 0) visit(context, minute, count);
     }
     if (status == STATUS_OK) status = push_cells(view, ad, (struct minute_range){sliced.to, to}, &parts, failure);

@@ -4,17 +4,20 @@
 #include "base/check.h"
 #include "view/view_internal.h"
 
-/* The cells of one minute as slices. */
+/* The cells of one minute as slices, in the view's working memory. */
 struct gathering {
+    struct view *view;
     struct slice *items;
     size_t count, capacity;
 };
 
+static void gather_room(struct gathering *gathering, size_t capacity) {
+    gathering->items = work_grow(&gathering->view->work, WORK_ITEMS, capacity * sizeof *gathering->items);
+    gathering->capacity = capacity;
+}
+
 static void gather(struct gathering *gathering, uint64_t key, uint64_t count) {
-    if (gathering->count == gathering->capacity) {
-        gathering->capacity = gathering->capacity * 2 + 4096;
-        gathering->items = memory_resize(gathering->items, gathering->capacity * sizeof *gathering->items);
-    }
+    if (gathering->count == gathering->capacity) gather_room(gathering, gathering->capacity * 2 + 4096);
     gathering->items[gathering->count++] = (struct slice){key, count};
 }
 
@@ -28,23 +31,38 @@ static void gather_atom_cell(void *context, struct minute minute, const struct a
     gather(context, slice_key_atom(cell->atom, cell->ad, cell->country), cell->count);
 }
 
-/* Room at once for what memory holds of the minute: millions, as a rule, if it is the newest. */
-static void gather_room(const struct view *view, struct minute minute, struct gathering *gathering) {
+/* What memory holds of the minute: millions, as a rule, if it is the newest. */
+static size_t cells_in_memory(const struct view *view, struct minute minute) {
+    size_t count = 0;
     for (uint32_t p = 0; p < view->partition_count; p++) {
         const struct partition_cells *partition = &view->partitions[p];
         size_t at = partition_minute_index(partition, minute);
         if (at == partition->minute_count || partition->minutes[at]->minute.index != minute.index) continue;
-        gathering->capacity += (size_t)partition->minutes[at]->cells.cell_count + partition->minutes[at]->atoms.cell_count;
+        count += (size_t)partition->minutes[at]->cells.cell_count + partition->minutes[at]->atoms.count;
     }
-    if (gathering->capacity > 0) gathering->items = memory_allocate_large(gathering->capacity * sizeof *gathering->items);
+    return count;
+}
+
+/* Ascending from `first` on. Countries and atoms by themselves: keys of one kind differ in fewer bits, which is less work.
+ */
+static void sort_from(struct gathering *gathering, size_t first) {
+    size_t count = gathering->count - first;
+    if (count == 0) return;
+    CHECK(count <= UINT32_MAX);
+    struct slice *items = &gathering->items[first], *scratch = work_slices(&gathering->view->work, WORK_SCRATCH, count);
+    struct slice *sorted = slices_sorted(items, scratch, (uint32_t)count);
+    if (sorted != items) memcpy(items, sorted, count * sizeof *items);
 }
 
 static enum status gather_minute(struct view *view, struct minute minute, struct gathering *gathering,
                                  struct failure *failure) {
     struct minute end = {minute.index + 1};
-    gather_room(view, minute, gathering);
+    gather_room(gathering, cells_in_memory(view, minute));
     enum status status = view_visit_cells(view, minute, end, gather_cell, gathering, failure);
+    sort_from(gathering, 0);
+    size_t countries = gathering->count;
     if (status == STATUS_OK) status = view_visit_atom_cells(view, 0, minute, end, gather_atom_cell, gathering, failure);
+    sort_from(gathering, countries);
     return status;
 }
 
@@ -75,7 +93,7 @@ enum status view_fill_prepare(struct view *view, struct failure *failure) {
     struct minute minute;
     enum view_fill wanted = wanted_minute(view, &minute);
     if (wanted == FILL_NONE) return STATUS_END;
-    struct gathering gathering = {0};
+    struct gathering gathering = {.view = view};
     enum status status = gather_minute(view, minute, &gathering, failure);
     if (status == STATUS_OK) {
         view->fill = wanted;
@@ -84,7 +102,6 @@ enum status view_fill_prepare(struct view *view, struct failure *failure) {
         else
             slices_fill_prepare(view->slices, gathering.items, gathering.count);
     }
-    free(gathering.items);
     return status;
 }
 
@@ -106,4 +123,6 @@ void view_fill_commit(struct view *view) {
         break;
     }
     view->fill = FILL_NONE;
+    CHECK(slices_active(view->slices));
+    CHECK(slices_closed_before(view->slices).index <= window_closed_before(view->window).index);
 }

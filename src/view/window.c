@@ -106,6 +106,27 @@ static void cumulative_drop(struct window *window, size_t index) {
 }
 
 /* Lets go of everything before `from`. A cumulative vector below goes too: what lies between it and `from` is gone. */
+#ifdef TALLY_COSTLY_CHECKS
+/* What all slots hold is what the window holds. */
+static bool clicks_agree(const struct window *window) {
+    uint64_t clicks = 0;
+    for (size_t i = 0; i < RING; i++) clicks += window->slots[i].clicks;
+    return clicks == window->clicks;
+}
+#endif
+
+/* What holds between any two calls. */
+static void check_window(const struct window *window) {
+    CHECK(window->closed_before >= window->from);
+    CHECK(window->newest < window->from || window->newest - window->from < WINDOW_MINUTES_MAX);
+    for (size_t i = 0; i < window->cumulative_count; i++) {
+        const struct cumulative *cumulative = &window->cumulatives[i];
+        CHECK(cumulative->boundary >= window->from && cumulative->boundary <= window->closed_before);
+        CHECK(i == 0 || window->cumulatives[i - 1].boundary < cumulative->boundary);
+    }
+    COSTLY_CHECK(clicks_agree(window));
+}
+
 static void evict_before(struct window *window, uint32_t from) {
     CHECK(from >= window->from);
     uint32_t end = from - window->from > RING ? window->from + RING : from;
@@ -129,6 +150,7 @@ void window_prefetch(const struct window *window, struct minute minute, uint32_t
 }
 
 static void push_late(struct window *window, struct late_click late) {
+    CHECK(late.minute < window->closed_before);
     if (window->late_count == window->late_capacity) {
         window->late_capacity = window->late_capacity * 2 + 256;
         window->late = memory_resize(window->late, window->late_capacity * sizeof *window->late);
@@ -155,6 +177,7 @@ void window_add(struct window *window, struct minute minute, uint32_t ad, uint64
     }
     if (minute.index < window->from) return; /* older than what is covered: the store has it */
     struct slot *slot = get_slot(window, minute.index);
+    CHECK(minute.index <= window->newest && window->newest - window->from < WINDOW_MINUTES_MAX);
     slot->clicks += count;
     slot->changes = window->changes + 1;
     window->clicks += count;
@@ -171,6 +194,7 @@ static void cumulative_add(struct cumulative *cumulative, uint32_t ad, uint32_t 
         memset(cumulative->counts + cumulative->ad_count, 0, (grown - cumulative->ad_count) * sizeof *cumulative->counts);
         cumulative->ad_count = grown;
     }
+    CHECK(ad < cumulative->ad_count);
     cumulative->counts[ad] += count;
 }
 
@@ -197,6 +221,7 @@ void window_settle(struct window *window) {
                 cumulative_add(cumulative, window->late[i].ad, window->late[i].count);
     }
     window->late_count = 0;
+    check_window(window);
 }
 
 /* --- closing --- */
@@ -232,24 +257,31 @@ static void prepare_cumulative(struct window *window, uint32_t ad_count) {
         memcpy(made.counts, last->counts, copied * sizeof *made.counts);
     }
     memset(made.counts + copied, 0, (ad_count - copied) * sizeof *made.counts);
+    CHECK(begin < boundary && (window->cumulative_count == 0 || begin >= window->from));
     for (uint32_t minute = begin; minute < window->prepared_minute; minute++) {
         const struct slot *slot = find_slot(window, minute);
+        if (slot != NULL) CHECK(slot->closed);
         if (slot != NULL) minute_vector_add_to(&slot->vector, made.counts, false);
     }
     minute_vector_add_to(&window->prepared, made.counts, false);
     window->prepared_cumulative = made;
 }
 
-static void prepare_vector(struct window *window, const struct cell_table *open) {
+static void prepare_vector(struct window *window, const struct slot *slot) {
+    const struct cell_table *open = &slot->open;
+    uint64_t clicks = 0;
     struct ad_count *counts = memory_allocate(open->cell_count * sizeof *counts);
     struct ad_count *scratch = memory_allocate(open->cell_count * sizeof *scratch);
     uint32_t count = 0;
     struct cell_cursor cursor = {0};
-    for (const struct cell_slot *slot; (slot = cell_table_next(open, &cursor)) != NULL;) {
-        CHECK(slot->count < CLICKS_MAX);
-        counts[count++] = (struct ad_count){cell_key_ad(slot->key), (uint32_t)slot->count};
+    for (const struct cell_slot *cell; (cell = cell_table_next(open, &cursor)) != NULL;) {
+        CHECK(cell->count < CLICKS_MAX);
+        counts[count++] = (struct ad_count){cell_key_ad(cell->key), (uint32_t)cell->count};
+        clicks += cell->count;
     }
     CHECK(count == open->cell_count);
+    /* I4: a minute loses no click where it closes. */
+    CHECKF(clicks == slot->clicks, "%llu of %llu clicks", (unsigned long long)clicks, (unsigned long long)slot->clicks);
     minute_vector_init(&window->prepared, counts, scratch, count);
     free(counts);
     free(scratch);
@@ -265,10 +297,10 @@ bool window_close_prepare(struct window *window, struct minute closed_before, ui
         }
         const struct slot *slot = find_slot(window, window->closed_before);
         if (slot != NULL) {
-            CHECK(!slot->closed);
+            CHECK(!slot->closed && slot->minute == window->closed_before && slot->minute <= window->newest);
             window->is_prepared = true;
             window->prepared_minute = slot->minute;
-            prepare_vector(window, &slot->open);
+            prepare_vector(window, slot);
             prepare_cumulative(window, ad_count);
             return true;
         }
@@ -284,6 +316,7 @@ static void drop_oldest_extra(struct window *window) {
         extras++;
         oldest = i;
     }
+    CHECK(extras <= EXTRAS_MAX + 1 && extras <= window->cumulative_count);
     if (extras > EXTRAS_MAX) cumulative_drop(window, oldest);
 }
 
@@ -306,6 +339,7 @@ void window_close_commit(struct window *window) {
     slot->closed = true;
     window->closed_before = window->prepared_minute + 1;
     if (window->prepared_cumulative.counts != NULL) {
+        CHECK(window->prepared_cumulative.boundary == window->closed_before);
         if (window->cumulative_count == CUMULATIVES_MAX) cumulative_drop(window, 0);
         window->cumulatives[window->cumulative_count++] = window->prepared_cumulative;
     }
@@ -319,6 +353,7 @@ void window_close_commit(struct window *window) {
         evict_before(window, window->from + WINDOW_QUARTER_MINUTES < window->closed_before
                                  ? window->from + WINDOW_QUARTER_MINUTES
                                  : window->closed_before);
+    check_window(window);
 }
 
 /* --- reading --- */
@@ -371,6 +406,7 @@ static int nearest_cumulative(const struct window *window, uint32_t minute, uint
         }
         if (entries < limit) nearest = (int)behind;
     }
+    CHECK(nearest < (int)window->cumulative_count);
     return nearest;
 }
 
@@ -386,6 +422,7 @@ static uint32_t cumulative_count(const struct cumulative *cumulative, uint32_t a
 
 /* Clicks before `minute` since the vectors' origin, modulo 2^32. */
 static uint32_t clicks_before(const struct window *window, uint32_t ad, uint32_t minute, int nearest) {
+    CHECK(nearest >= 0 && (size_t)nearest < window->cumulative_count);
     const struct cumulative *cumulative = &window->cumulatives[nearest];
     uint32_t clicks = cumulative_count(cumulative, ad);
     if (cumulative->boundary <= minute) return clicks + (uint32_t)sum_minutes(window, ad, cumulative->boundary, minute);
@@ -398,8 +435,13 @@ uint64_t window_count(const struct window *window, uint32_t ad, struct minute fr
     if (from >= to) return 0;
     if (to - from > 2 * WINDOW_QUARTER_MINUTES) {
         int at_from = nearest_cumulative(window, from, UINT64_MAX), at_to = nearest_cumulative(window, to, UINT64_MAX);
-        if (at_from >= 0 && at_to >= 0 && at_from != at_to)
-            return clicks_before(window, ad, to, at_to) - clicks_before(window, ad, from, at_from);
+        if (at_from >= 0 && at_to >= 0 && at_from != at_to) {
+            /* Modulo 2^32: exact, since all that is held is less. */
+            const uint32_t clicks = clicks_before(window, ad, to, at_to) - clicks_before(window, ad, from, at_from);
+            CHECK(clicks <= window->clicks);
+            COSTLY_CHECK(clicks == sum_minutes(window, ad, from, to));
+            return clicks;
+        }
     }
     return sum_minutes(window, ad, from, to);
 }
@@ -424,6 +466,7 @@ static void subtract_cumulatives(const struct cumulative *later, const struct cu
                                  uint32_t ad_count) {
     uint32_t in_later = later->ad_count < ad_count ? later->ad_count : ad_count;
     uint32_t in_both = earlier->ad_count < in_later ? earlier->ad_count : in_later;
+    CHECK(earlier->boundary < later->boundary && in_both <= in_later && in_later <= ad_count);
     for (uint32_t ad = 0; ad < in_both; ad++) dense[ad] = later->counts[ad] - earlier->counts[ad];
     memcpy(dense + in_both, later->counts + in_both, (in_later - in_both) * sizeof *dense);
     memset(dense + in_later, 0, (ad_count - in_later) * sizeof *dense);
@@ -471,6 +514,7 @@ uint64_t window_changes(const struct window *window, struct minute from, struct 
         const struct slot *slot = find_slot(window, minute);
         if (slot != NULL && slot->changes > changes) changes = slot->changes;
     }
+    CHECK(changes <= window->changes + 1); /* what was added since the last settling is ahead by one */
     return changes;
 }
 
@@ -480,5 +524,6 @@ struct window_usage window_usage(const struct window *window) {
                                  .vectors = window->cumulative_count,
                                  .from = {window->from}};
     for (size_t i = 0; i < RING; i++) usage.minutes += window->slots[i].used;
+    CHECK(usage.minutes <= WINDOW_MINUTES_MAX && usage.vectors <= CUMULATIVES_MAX);
     return usage;
 }

@@ -30,7 +30,7 @@ class Factory:
     def end(self):
         for made in self.made:
             made.end()
-            for log in sorted(made.directory.glob("serve-*.log")):
+            for log in sorted(made.directory.glob("serve-*.log"), key=lambda log: log.stat().st_mtime)[-3:]:
                 print(f"--- {log}\n{log.read_text(errors='replace')[-4000:]}")
             if made.removed_at_end:
                 shutil.rmtree(made.directory, ignore_errors=True)

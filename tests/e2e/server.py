@@ -104,6 +104,10 @@ class Server:
 
     def start(self, *flags, **options):
         self.launch(*flags, **options)
+        return self.start_waiting()
+
+    def start_waiting(self):
+        """Behind launch(); AssertionError when it ends instead."""
         wait_until(lambda: self.listening() and self.is_ready(), "ready")
         return self
 

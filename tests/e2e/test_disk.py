@@ -1,41 +1,14 @@
 """A disk that is full or fails: nothing is acknowledged that is not durable, the server says so and stops."""
 import http.client
-import os
 import resource
-import shutil
-import subprocess
-import tempfile
 
 import pytest
 
 from clicks import click, read_cells
+from faults import SmallDisk, may_mount, strace
 
 PAST = ("--lateness", "96h")
 BATCH = 200
-
-
-def may_mount():
-    """Root in a container may be root without this."""
-    if os.geteuid() != 0:
-        return False
-    with tempfile.TemporaryDirectory() as place:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tally-e2e", place], capture_output=True, check=False)
-        if done.returncode == 0:
-            subprocess.run(["umount", place], check=True)
-        return done.returncode == 0
-
-
-class SmallDisk:
-    def __init__(self):
-        self.path = tempfile.mkdtemp(prefix="tally-e2e-disk-")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tally-e2e", self.path], check=True)
-
-    def give_room(self):
-        subprocess.run(["mount", "-o", "remount,size=64m", self.path], check=True)
-
-    def remove(self):
-        subprocess.run(["umount", "--lazy", self.path], check=True)
-        os.rmdir(self.path)
 
 
 def batch(number, size=BATCH):
@@ -124,22 +97,13 @@ def test_a_file_that_may_not_grow_costs_nothing_acknowledged(new_server):
     assert_all_there(server, acknowledged, BATCH)
 
 
-def strace(directory, call, error, when):
-    """A prefix that makes one thread's calls fail, beginning with its `when`th. The server stays our own child (-D)."""
-    assert shutil.which("strace"), "strace is not installed"
-    allowed = subprocess.run(["strace", "-q", "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
-    assert allowed.returncode == 0, f"strace may not trace here, so failed system calls cannot be made: {allowed.stderr}"
-    return ["strace", "-D", "-f", "-q", "-o", str(directory / "strace.log"), "-e", f"trace={call}",
-            "-e", f"inject={call}:error={error}:when={when}"]
-
-
 @pytest.mark.parametrize("call, error, when, words", [
     ("fdatasync", "EIO", "8", "Input/output error"), ("fdatasync", "EIO", "8+", "Input/output error"),
     ("fdatasync", "ENOSPC", "9", "No space left on device"), ("pwrite64", "EIO", "9+", "Input/output error"),
     ("pwrite64", "ENOSPC", "9", "No space left on device")])
 def test_a_failed_write_or_sync_is_never_acknowledged(new_server, call, error, when, words):
     server = new_server()
-    server.start(*PAST, wrap=strace(server.directory, call, error, when))
+    server.start(*PAST, wrap=strace(server.directory, call, f"error={error}", when))
     acknowledged = send_until_refused(server, range(100), size=1)
     assert 1 <= len(acknowledged) < 20
     assert_stopped_with(server, words)
@@ -168,7 +132,7 @@ def ask_at_once(server, numbers):
 
 def test_a_failed_sync_is_acknowledged_to_none_of_those_that_wait_for_it(new_server):
     server = new_server()
-    server.start(*PAST, wrap=strace(server.directory, "fdatasync", "EIO", "9+"))
+    server.start(*PAST, wrap=strace(server.directory, "fdatasync", "error=EIO", "9+"))
     statuses = {}
     while set(statuses.values()) <= {200}:
         assert len(statuses) < 1000

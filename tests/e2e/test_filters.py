@@ -4,7 +4,6 @@ import csv
 import datetime
 import http.server
 import io
-import ipaddress
 import json
 import random
 import shutil
@@ -14,7 +13,7 @@ import threading
 
 import pytest
 
-from clicks import MINUTE, at, click
+from clicks import MINUTE, at, click, in_block, matches
 from server import BINARY, SECONDS_MAX, die_with_parent, environment, tally
 
 PAST = ("--partitions", "2", "--lateness", "96h")
@@ -42,28 +41,6 @@ STREAM = make_stream(seed=5, count=3000)
 
 
 # --- the plain loop ---
-
-def in_block(block, ip):
-    """A masked address is itself, and in a block only if every address that it may stand for is."""
-    if "/" not in block:
-        return block == ip
-    net = ipaddress.ip_network(block)
-    if ":" in ip or ":" in block:
-        return ":" in ip and ":" in block and ipaddress.ip_address(ip) in net
-    return all(ipaddress.ip_address(ip.replace("xxx", octet)) in net for octet in ("0", "255"))
-
-
-def wants(part, has, is_in):
-    if part == "*":
-        return True
-    return any(is_in(value, has) for value in part.removeprefix("!").split("|")) != part.startswith("!")
-
-
-def matches(parts, made):
-    region, ip, user = parts
-    return (wants(region, made.country, lambda value, has: value.upper() == has) and wants(ip, made.ip, in_block)
-            and wants(user, made.user, str.__eq__))
-
 
 def count_by_minute(parts, clicks=tuple(STREAM)):
     return collections.Counter((made.ad, made.minute) for made in clicks if matches(parts, made))

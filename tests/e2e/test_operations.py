@@ -12,6 +12,7 @@ import pytest
 
 import server as servers
 from clicks import click
+from faults import WallClock, strace
 from server import tally, wait_until
 
 ROOT = servers.ROOT
@@ -126,8 +127,7 @@ def test_a_torn_tail_is_a_warning_with_its_file(new_server):
 
 def test_a_slow_disk_is_a_warning_and_shows_in_the_histogram(new_server):
     server = new_server()
-    server.start(*PAST, wrap=["strace", "-D", "-f", "-q", "-o", "/dev/null", "-e", "trace=fdatasync", "-e",
-                              "inject=fdatasync:delay_exit=1300000:when=8+"])
+    server.start(*PAST, wrap=strace(server.directory, "fdatasync", "delay_exit=1300000", "8+"))
     for number in range(12):
         assert server.post_lines(batch(number, 1)).status == 200
     slow = wait_until(lambda: server.events("slow_commit"), "a warning")[0]
@@ -137,26 +137,20 @@ def test_a_slow_disk_is_a_warning_and_shows_in_the_histogram(new_server):
     assert now["tally_commit_seconds_sum"] >= 1.3
 
 
-LIBFAKETIME = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-
-
 def test_a_clock_that_steps_back_is_an_error_until_it_is_right(new_server, tmp_path):
-    assert LIBFAKETIME, "the package faketime is not installed: tools/install-packages test"
-    offset = tmp_path / "offset"
-    offset.write_text("+0\n")
-    server = new_server().start(*PAST, env={"LD_PRELOAD": str(LIBFAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(offset),
-                                            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+    clock = WallClock(tmp_path)
+    server = new_server().start(*PAST, env=clock.env)
     assert server.post_lines(batch(1)).status == 200
     assert b"\nclock ok\n" in server.get("/readyz?verbose").body
 
-    offset.write_text("-3600\n")
+    clock.step(-3600)
     wait_until(lambda: server.events("clock_untrusted"), "an error about the clock")
     refused = server.post_lines(batch(2))
     assert refused.status == 503 and "clock" in refused.json["detail"]
     assert b"\nclock waits: " in server.get("/readyz?verbose").body
     assert server.events("clock_untrusted")[0]["level"] == "error"
 
-    offset.write_text("+0\n")
+    clock.step(3600)
     wait_until(lambda: server.events("clock_trusted"), "the clock is right")
     wait_until(lambda: server.post_lines(batch(2)).status == 200, "clicks are taken")
     wait_until(lambda: server.events("accepting"), "a line about it")

@@ -64,22 +64,36 @@ void fake_inode_resize(struct fake_inode *inode, uint64_t size) {
     inode_add_change(inode, FAKE_CHANGE_SIZE, size, (struct bytes){NULL, 0});
 }
 
+void fake_inode_lose_last(struct fake_inode *inode) {
+    CHECK(inode->change_count > 0);
+    inode->changes[inode->change_count - 1].lost = true;
+}
+
 /* Replays the pending changes rather than copying the whole content: a sync costs what was written. */
-void fake_inode_sync(struct fake_inode *inode) {
+void fake_inode_sync(struct fake_inode *inode, struct fake_files_counts *counts) {
     for (size_t i = 0; i < inode->change_count; i++) {
         const struct fake_change *change = &inode->changes[i];
         if (change->kind == FAKE_CHANGE_SIZE)
             content_resize(&inode->durable, change->offset);
-        else
+        else if (change->lost) {
+            counts->destroyed++;
+            inode->diverged = true;
+        } else
             content_write(&inode->durable, change->offset, buffer_view(&change->bytes));
     }
     inode_forget_changes(inode);
 }
 
+void fake_inode_sync_falsely(struct fake_inode *inode) {
+    for (size_t i = 0; i < inode->change_count; i++) inode->changes[i].sworn = true;
+}
+
 static void write_lose(struct fake_inode *inode, const struct fake_change *change, struct random_sequence *random,
                        struct fake_files_counts *counts) {
     struct bytes bytes = buffer_view(&change->bytes);
-    switch (random_sequence_below(random, 4)) {
+    uint64_t what = change->lost ? 0 : random_sequence_below(random, 4);
+    counts->destroyed += change->sworn && what != 1;
+    switch (what) {
     case 0:
         counts->writes_lost++;
         return;
@@ -105,8 +119,28 @@ static void write_lose(struct fake_inode *inode, const struct fake_change *chang
     }
 }
 
-void fake_inode_lose(struct fake_inode *inode, struct random_sequence *random, struct fake_files_counts *counts) {
+/* A drive whose syncs lie mostly writes in order all the same: then a crash takes the last of it. */
+static size_t kept_in_order(struct fake_inode *inode, struct random_sequence *random, struct fake_files_counts *counts) {
+    bool sworn = false;
+    for (size_t i = 0; i < inode->change_count; i++) sworn = sworn || inode->changes[i].sworn;
+    if (!sworn || random_sequence_below(random, 4) == 0) return SIZE_MAX;
+    size_t kept = random_sequence_below(random, inode->change_count + 1);
     for (size_t i = 0; i < inode->change_count; i++) {
+        struct fake_change *change = &inode->changes[i];
+        bool lost = i >= kept || (change->kind == FAKE_CHANGE_WRITE && change->lost);
+        counts->destroyed += lost && change->sworn;
+        if (lost) continue;
+        if (change->kind == FAKE_CHANGE_SIZE)
+            content_resize(&inode->durable, change->offset);
+        else
+            content_write(&inode->durable, change->offset, buffer_view(&change->bytes));
+    }
+    return kept;
+}
+
+void fake_inode_lose(struct fake_inode *inode, struct random_sequence *random, struct fake_files_counts *counts) {
+    bool in_order = kept_in_order(inode, random, counts) != SIZE_MAX;
+    for (size_t i = 0; i < inode->change_count && !in_order; i++) {
         const struct fake_change *change = &inode->changes[i];
         if (change->kind == FAKE_CHANGE_WRITE) {
             write_lose(inode, change, random, counts);
@@ -115,6 +149,7 @@ void fake_inode_lose(struct fake_inode *inode, struct random_sequence *random, s
             content_resize(&inode->durable, change->offset);
         } else {
             counts->sizes_lost++;
+            counts->destroyed += change->sworn;
         }
     }
     inode_forget_changes(inode);
@@ -175,6 +210,7 @@ void fake_name_change_add(struct fake_files *fake, const char *set, const char *
     (void)snprintf(change->set, FAKE_PATH_BYTES, "%s", set);
     (void)snprintf(change->unset, FAKE_PATH_BYTES, "%s", unset);
     change->inode = fake_inode_hold(inode);
+    change->sworn = false;
     fake_name_change_apply(&fake->now, change);
 }
 

@@ -10,6 +10,7 @@
 /* Counts the call; gives the failure that was scheduled for it. */
 static enum status begin_call(struct fake_files *fake, enum fake_call call, bool changes, const char *path,
                               struct failure *failure) {
+    if (changes && fake->wait != NULL) fake->wait(fake->wait_context);
     fake->counts.calls[call]++;
     if (changes) fake->changes++;
     bool stopped = fake->stop_at > 0 && fake->changes >= fake->stop_at;
@@ -80,6 +81,9 @@ static enum status call_write(struct file *file, uint64_t offset, struct bytes b
     enum status status = begin_call(own->fake, FAKE_WRITE, true, own->path, failure);
     if (status != STATUS_OK) bytes.len = random_sequence_below(&own->fake->random, bytes.len + 1);
     fake_inode_write(own->inode, offset, bytes);
+    bool misdirected = fake_lie_strikes(own->fake, FAKE_LIE_MISDIRECTED);
+    if (misdirected) fake_misdirect(own->fake, own->inode, offset, bytes);
+    if (misdirected || fake_lie_strikes(own->fake, FAKE_LIE_LOST)) fake_inode_lose_last(own->inode);
     return status;
 }
 
@@ -102,8 +106,10 @@ static enum status call_truncate(struct file *file, uint64_t size, struct failur
 static enum status call_sync(struct file *file, struct failure *failure) {
     struct fake_file *own = fake_file(file);
     enum status status = begin_call(own->fake, FAKE_SYNC, true, own->path, failure);
-    if (status == STATUS_OK)
-        fake_inode_sync(own->inode);
+    if (status == STATUS_OK && fake_lie_strikes(own->fake, FAKE_LIE_SYNC))
+        fake_inode_sync_falsely(own->inode);
+    else if (status == STATUS_OK)
+        fake_inode_sync(own->inode, &own->fake->counts);
     else
         fake_inode_lose(own->inode, &own->fake->random, &own->fake->counts);
     return status;
@@ -147,10 +153,13 @@ static enum status call_directory_sync(void *self, const char *path, struct fail
     struct fake_files *fake = self;
     enum status status = begin_call(fake, FAKE_DIRECTORY_SYNC, true, path, failure);
     if (status != STATUS_OK) return status;
+    bool falsely = fake_lie_strikes(fake, FAKE_LIE_SYNC);
     size_t left = 0;
     for (size_t i = 0; i < fake->name_change_count; i++) {
         struct fake_name_change *change = &fake->name_changes[i];
-        if (change_in(change, path)) {
+        bool concerned = change_in(change, path);
+        change->sworn = change->sworn || (concerned && falsely);
+        if (concerned && !falsely) {
             fake_name_change_apply(&fake->durable, change);
             fake_inode_release(change->inode);
         } else {

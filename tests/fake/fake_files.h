@@ -33,6 +33,8 @@ struct fake_files_counts {
     uint64_t writes_torn_prefix, writes_torn_sectors;
     uint64_t sizes_kept, sizes_lost; /* unsynced allocate and truncate */
     uint64_t names_kept, names_lost; /* unsynced creates, renames and removes */
+    uint64_t syncs_lied, writes_lost_silently, writes_misdirected, rots;
+    uint64_t destroyed; /* how often bytes or names that a sync had promised were harmed */
 };
 
 struct fake_files *fake_files_create(uint64_t seed);
@@ -60,6 +62,25 @@ void fake_files_fail(struct fake_files *fake, enum fake_call call, uint64_t nth,
 void fake_files_stop_at(struct fake_files *fake, uint64_t nth);
 uint64_t fake_files_changes(const struct fake_files *fake); /* changing calls so far */
 
+/* --- faults that nobody is told of (fake_files_lies.c) --- */
+enum fake_lie {
+    FAKE_LIE_NONE,
+    FAKE_LIE_SYNC,       /* sync or directory_sync says yes and does nothing: a crash may lose all of it */
+    FAKE_LIE_LOST,       /* the write never reaches the disk; it is read until the cache is dropped, or the machine dies */
+    FAKE_LIE_MISDIRECTED /* as lost, and its bytes stand in another place, of this file or of another */
+};
+/* The `nth` sync or write from now on is such a one, and all that come after it when `for_good`; until a crash or heal. */
+void fake_files_lie(struct fake_files *fake, enum fake_lie lie, uint64_t nth, bool for_good);
+/* Some bits of some durable bytes change, or a sector of them is lost; whoever reads sees it. False: there are none. */
+bool fake_files_rot(struct fake_files *fake, struct random_sequence *random);
+/* Somebody brings back what rotted, as far as it is still there. False: nothing is left of it. */
+bool fake_files_undo_rot(struct fake_files *fake);
+/* Readers see what is on the disk from now on, where nothing waits to be synced. */
+void fake_files_drop_cache(struct fake_files *fake);
+/* Called within each changing call before it does anything: time may pass, others may run; not those that use the same
+ * file. */
+void fake_files_on_wait(struct fake_files *fake, void (*wait)(void *context), void *context);
+
 /* --- a test's own hands; at once durable --- */
 bool fake_files_exists(const struct fake_files *fake, const char *path);
 /* As a reader sees it; valid until the next change of the file. Must exist. */
@@ -72,3 +93,5 @@ void fake_files_delete(struct fake_files *fake, const char *path);
 void fake_files_each(const struct fake_files *fake, void (*visit)(void *context, const char *path), void *context);
 /* Whether two file systems hold the same names with the same content. */
 bool fake_files_same(const struct fake_files *a, const struct fake_files *b);
+/* The same of the entries of one directory. */
+bool fake_files_same_in(const struct fake_files *a, const struct fake_files *b, const char *directory);

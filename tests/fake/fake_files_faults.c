@@ -19,6 +19,8 @@ void fake_files_destroy(struct fake_files *fake) {
     if (fake == NULL) return;
     forget_name_changes(fake);
     free(fake->name_changes);
+    fake_forget_rots(fake);
+    free(fake->rots);
     fake_names_fini(&fake->now);
     fake_names_fini(&fake->durable);
     free(fake);
@@ -47,6 +49,7 @@ struct fake_files_counts fake_files_counts(const struct fake_files *fake) {
 
 void fake_files_heal(struct fake_files *fake) {
     fake->stop_at = 0;
+    fake->lie = FAKE_LIE_NONE;
     memset(fake->failures, 0, sizeof fake->failures);
 }
 
@@ -71,6 +74,8 @@ static void drop_orphans(struct fake_names *names) {
 static void lose_inode(struct fake_inode *inode, struct random_sequence *random, struct fake_files_counts *counts) {
     if (inode == NULL) return;
     fake_inode_lose(inode, random, counts);
+    counts->destroyed += inode->diverged;
+    inode->diverged = false;
     buffer_clear(&inode->now);
     buffer_append_bytes(&inode->now, buffer_view(&inode->durable));
 }
@@ -81,6 +86,7 @@ void fake_files_crash(struct fake_files *fake, struct random_sequence *random) {
     for (size_t i = 0; i < fake->name_change_count; i++) {
         if (random_sequence_below(random, 2) == 0) {
             fake->counts.names_lost++;
+            fake->counts.destroyed += fake->name_changes[i].sworn;
             continue;
         }
         fake->counts.names_kept++;
@@ -124,7 +130,7 @@ struct bytes fake_files_content(const struct fake_files *fake, const char *path)
 void fake_files_put(struct fake_files *fake, const char *path, struct bytes content) {
     struct fake_inode *inode = fake_inode_create();
     fake_inode_write(inode, 0, content);
-    fake_inode_sync(inode);
+    fake_inode_sync(inode, &fake->counts);
     put_name(fake, path, inode);
     fake_inode_release(inode);
 }
@@ -134,14 +140,14 @@ void fake_files_flip(struct fake_files *fake, const char *path, uint64_t offset,
     CHECK(offset < inode->now.len);
     uint8_t flipped = inode->now.at[offset] ^ mask;
     fake_inode_write(inode, offset, (struct bytes){&flipped, 1});
-    fake_inode_sync(inode);
+    fake_inode_sync(inode, &fake->counts);
 }
 
 void fake_files_cut(struct fake_files *fake, const char *path, uint64_t size) {
     struct fake_inode *inode = inode_of(fake, path);
     CHECK(size <= inode->now.len);
     fake_inode_resize(inode, size);
-    fake_inode_sync(inode);
+    fake_inode_sync(inode, &fake->counts);
 }
 
 void fake_files_delete(struct fake_files *fake, const char *path) {
@@ -154,13 +160,31 @@ void fake_files_each(const struct fake_files *fake, void (*visit)(void *context,
     for (size_t i = 0; i < fake->now.count; i++) visit(context, fake->now.at[i].path);
 }
 
+static const struct fake_name *next_in(const struct fake_names *names, size_t *at, const char *directory) {
+    while (*at < names->count) {
+        const struct fake_name *name = &names->at[(*at)++];
+        if (fake_path_in(name->path, directory)) return name;
+    }
+    return NULL;
+}
+
+static bool same_entry(const struct fake_name *left, const struct fake_name *right) {
+    if (strcmp(left->path, right->path) != 0 || (left->inode == NULL) != (right->inode == NULL)) return false;
+    return left->inode == NULL || bytes_equal(buffer_view(&left->inode->now), buffer_view(&right->inode->now));
+}
+
+bool fake_files_same_in(const struct fake_files *a, const struct fake_files *b, const char *directory) {
+    size_t i = 0, k = 0;
+    for (;;) {
+        const struct fake_name *left = next_in(&a->now, &i, directory), *right = next_in(&b->now, &k, directory);
+        if (left == NULL || right == NULL) return left == right;
+        if (!same_entry(left, right)) return false;
+    }
+}
+
 bool fake_files_same(const struct fake_files *a, const struct fake_files *b) {
     if (a->now.count != b->now.count) return false;
-    for (size_t i = 0; i < a->now.count; i++) {
-        const struct fake_name *left = &a->now.at[i], *right = &b->now.at[i];
-        if (strcmp(left->path, right->path) != 0 || (left->inode == NULL) != (right->inode == NULL)) return false;
-        if (left->inode != NULL && !bytes_equal(buffer_view(&left->inode->now), buffer_view(&right->inode->now)))
-            return false;
-    }
+    for (size_t i = 0; i < a->now.count; i++)
+        if (!same_entry(&a->now.at[i], &b->now.at[i])) return false;
     return true;
 }

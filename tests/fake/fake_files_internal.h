@@ -11,12 +11,15 @@ struct fake_change {
     enum fake_change_kind kind;
     uint64_t offset; /* or the new size */
     struct buffer bytes;
+    bool lost;  /* it never reaches the disk */
+    bool sworn; /* a sync said that it was durable, which it is not */
 };
 
 struct fake_inode {
     uint32_t references; /* names, now and durable, pending name changes, open files */
     struct buffer now;
     struct buffer durable;
+    bool diverged;               /* what is read is not what is on the disk, though nothing is pending */
     struct fake_change *changes; /* since the last sync, in order */
     size_t change_count, change_capacity;
 };
@@ -37,6 +40,14 @@ struct fake_name_change {
     char set[FAKE_PATH_BYTES];
     char unset[FAKE_PATH_BYTES];
     struct fake_inode *inode;
+    bool sworn;
+};
+
+/* What rotted, so that it can be brought back. */
+struct fake_rot {
+    struct fake_inode *inode;
+    uint64_t offset;
+    uint8_t was, became;
 };
 
 struct fake_failure {
@@ -52,6 +63,13 @@ struct fake_files {
     struct fake_name_change *name_changes;
     size_t name_change_count, name_change_capacity;
     struct fake_failure failures[FAKE_CALLS];
+    enum fake_lie lie;
+    uint64_t lie_in; /* syncs or writes until then */
+    bool lie_for_good;
+    struct fake_rot *rots;
+    size_t rot_count, rot_capacity;
+    void (*wait)(void *context);
+    void *wait_context;
     uint64_t changes, stop_at;
     struct fake_files_counts counts;
 };
@@ -64,13 +82,24 @@ struct fake_file {
     char path[FAKE_PATH_BYTES];
 };
 
+/* fake_files_lies.c */
+/* Whether this call is the one that is to lie. */
+bool fake_lie_strikes(struct fake_files *fake, enum fake_lie lie);
+/* The bytes come to stand somewhere they do not belong; `inode` is where they were meant to be. */
+void fake_misdirect(struct fake_files *fake, struct fake_inode *inode, uint64_t offset, struct bytes bytes);
+void fake_forget_rots(struct fake_files *fake);
+
 /* fake_disk.c */
 struct fake_inode *fake_inode_create(void);
 struct fake_inode *fake_inode_hold(struct fake_inode *inode);
 void fake_inode_release(struct fake_inode *inode);
 void fake_inode_write(struct fake_inode *inode, uint64_t offset, struct bytes bytes);
+/* The last write of the inode is a lost one. */
+void fake_inode_lose_last(struct fake_inode *inode);
 void fake_inode_resize(struct fake_inode *inode, uint64_t size);
-void fake_inode_sync(struct fake_inode *inode);
+/* All pending changes become durable but those that are lost; counts those. */
+void fake_inode_sync(struct fake_inode *inode, struct fake_files_counts *counts);
+void fake_inode_sync_falsely(struct fake_inode *inode);
 /* Each unsynced change is kept, lost or torn, in the durable content; then nothing is pending. */
 void fake_inode_lose(struct fake_inode *inode, struct random_sequence *random, struct fake_files_counts *counts);
 

@@ -3,18 +3,8 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-
-struct entry {
-    size_t refs;
-    struct bytes key, value; /* behind the struct */
-};
-
-/* A state of the whole store; never changes, so that a state is its own snapshot. Sorted by key. */
-struct kv_snapshot {
-    size_t refs;
-    size_t count;
-    struct entry *entries[];
-};
+#include "base/random_sequence.h"
+#include "fake/fake_kv_state.h"
 
 struct batches {
     struct kv_batch *at;
@@ -31,6 +21,9 @@ struct fake_kv {
     struct kv_snapshot *flushed;
     struct batches unflushed; /* what leads from `flushed` to `now` */
     struct failing write, flush, read;
+    bool write_falsely, flush_lies;
+    void (*wait)(void *context);
+    void *wait_context;
     size_t iterators_open;
 };
 
@@ -41,101 +34,19 @@ struct kv_iterator {
     enum status status;
 };
 
-static struct entry *entry_create(struct bytes key, struct bytes value) {
-    struct entry *entry = memory_allocate(sizeof *entry + key.len + value.len);
-    uint8_t *at = (uint8_t *)(entry + 1);
-    if (key.len > 0) memcpy(at, key.at, key.len);
-    if (value.len > 0) memcpy(at + key.len, value.at, value.len);
-    *entry = (struct entry){1, {at, key.len}, {at + key.len, value.len}};
-    return entry;
-}
-
-static void entry_release(struct entry *entry) {
-    CHECK(entry->refs > 0);
-    if (--entry->refs == 0) free(entry);
-}
-
-static struct kv_snapshot *state_create(size_t capacity) {
-    struct kv_snapshot *state = memory_allocate_zeroed(1, sizeof *state + capacity * sizeof state->entries[0]);
-    state->refs = 1;
-    return state;
-}
-
-static struct kv_snapshot *state_share(struct kv_snapshot *state) {
-    state->refs++;
-    return state;
-}
-
-static void state_release(struct kv_snapshot *state) {
-    CHECK(state->refs > 0);
-    if (--state->refs > 0) return;
-    for (size_t i = 0; i < state->count; i++) entry_release(state->entries[i]);
-    free(state);
-}
-
-/* The first entry whose key is not below `key`. */
-static size_t state_find(const struct kv_snapshot *state, struct bytes key) {
-    size_t low = 0, high = state->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (bytes_compare(state->entries[middle]->key, key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-struct change {
-    struct bytes key, value;
-    enum kv_operation op;
-    size_t order;
-};
-
-struct changes {
-    struct change *at;
-    size_t count;
-};
-
-static void add_change(void *context, enum kv_operation op, struct bytes key, struct bytes value) {
-    struct changes *changes = context;
-    changes->at[changes->count] = (struct change){key, value, op, changes->count};
-    changes->count++;
-}
-
-static int change_compare(const void *a, const void *b) {
-    const struct change *left = a, *right = b;
-    int order = bytes_compare(left->key, right->key);
-    return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
-}
-
-/* A new state: `old` merged with the batch, whose last entry for a key wins. */
-static struct kv_snapshot *state_after(const struct kv_snapshot *old, const struct kv_batch *batch) {
-    struct changes changes = {memory_allocate((batch->entry_count + 1) * sizeof *changes.at), 0};
-    kv_batch_each(batch, add_change, &changes);
-    qsort(changes.at, changes.count, sizeof *changes.at, change_compare);
-    struct kv_snapshot *state = state_create(old->count + changes.count);
-    size_t from = 0;
-    for (size_t i = 0; i <= changes.count; i++) {
-        const struct change *change = i < changes.count ? &changes.at[i] : NULL;
-        if (change != NULL && i + 1 < changes.count && bytes_equal(change->key, change[1].key)) continue;
-        while (from < old->count && (change == NULL || bytes_compare(old->entries[from]->key, change->key) < 0)) {
-            old->entries[from]->refs++;
-            state->entries[state->count++] = old->entries[from++];
-        }
-        if (change == NULL) break;
-        if (from < old->count && bytes_equal(old->entries[from]->key, change->key)) from++;
-        if (change->op == KV_PUT) state->entries[state->count++] = entry_create(change->key, change->value);
-    }
-    free(changes.at);
-    return state;
-}
-
 struct fake_kv *fake_kv_create(void) {
     struct fake_kv *fake = memory_allocate_zeroed(1, sizeof *fake);
     fake->now = state_create(0);
     fake->flushed = state_share(fake->now);
     return fake;
+}
+
+/* States never change, so they can be shared. */
+struct fake_kv *fake_kv_clone(const struct fake_kv *fake) {
+    struct fake_kv *clone = memory_allocate_zeroed(1, sizeof *clone);
+    clone->now = state_share(fake->now);
+    clone->flushed = state_share(fake->now);
+    return clone;
 }
 
 static void forget_batches(struct fake_kv *fake) {
@@ -166,6 +77,7 @@ void fake_kv_crash(struct fake_kv *fake, size_t keep) {
     fake->flushed = state_share(state); /* what a restart finds on the disk does not go away by itself */
     forget_batches(fake);
     fake->write = fake->flush = fake->read = (struct failing){0};
+    fake->flush_lies = false;
 }
 
 size_t fake_kv_unflushed(const struct fake_kv *fake) {
@@ -176,8 +88,68 @@ size_t fake_kv_key_count(const struct fake_kv *fake) {
     return fake->now->count;
 }
 
+size_t fake_kv_value_length(const struct fake_kv *fake, size_t index) {
+    CHECK(index < fake->now->count);
+    return fake->now->entries[index]->value.len;
+}
+
+struct bytes fake_kv_key(const struct fake_kv *fake, size_t index) {
+    CHECK(index < fake->now->count);
+    return fake->now->entries[index]->key;
+}
+
+void fake_kv_flip(struct fake_kv *fake, size_t index, size_t offset, uint8_t mask) {
+    CHECK(index < fake->now->count && offset < fake->now->entries[index]->value.len);
+    struct kv_batch batch = {0};
+    struct buffer value = {0};
+    const struct entry *entry = fake->now->entries[index];
+    buffer_append_bytes(&value, entry->value);
+    value.at[offset] ^= mask;
+    kv_batch_put(&batch, entry->key, buffer_view(&value));
+    struct kv_snapshot *next = state_after(fake->now, &batch);
+    state_release(fake->now);
+    state_release(fake->flushed);
+    fake->now = next;
+    fake->flushed = state_share(next);
+    forget_batches(fake);
+    kv_batch_fini(&batch);
+    buffer_fini(&value);
+}
+
 void fake_kv_fail_write(struct fake_kv *fake, unsigned nth, enum status status) {
     fake->write = (struct failing){nth, status};
+    fake->write_falsely = false;
+}
+
+void fake_kv_fail_write_falsely(struct fake_kv *fake, unsigned nth, enum status status) {
+    fake->write = (struct failing){nth, status};
+    fake->write_falsely = true;
+}
+
+void fake_kv_lie(struct fake_kv *fake) {
+    fake->flush_lies = true;
+}
+
+void fake_kv_on_wait(struct fake_kv *fake, void (*wait)(void *context), void *context) {
+    fake->wait = wait;
+    fake->wait_context = context;
+}
+
+/* In the durable state too, where that has the same value still. Snapshots that are out keep theirs, as a cache does. */
+bool fake_kv_rot(struct fake_kv *fake, struct random_sequence *random) {
+    if (fake->now->count == 0) return false;
+    struct entry *whole = fake->now->entries[random_sequence_below(random, fake->now->count)];
+    if (whole->value.len == 0) return false;
+    struct entry *rotten = entry_create(whole->key, whole->value);
+    uint8_t *byte = (uint8_t *)(uintptr_t)rotten->value.at + random_sequence_below(random, whole->value.len);
+    *byte ^= (uint8_t)(1U << random_sequence_below(random, 8));
+    struct kv_snapshot *now = state_with(fake->now, whole, rotten), *flushed = state_with(fake->flushed, whole, rotten);
+    entry_release(rotten);
+    state_release(fake->now);
+    state_release(fake->flushed);
+    fake->now = now;
+    fake->flushed = flushed;
+    return true;
 }
 
 void fake_kv_fail_flush(struct fake_kv *fake, unsigned nth, enum status status) {
@@ -228,17 +200,23 @@ static void keep_batch(struct batches *batches, const struct kv_batch *batch) {
 
 static enum status fake_write(void *self, const struct kv_batch *batch, struct failure *failure) {
     struct fake_kv *fake = self;
-    if (fails_now(&fake->write)) return refuse(fake, &fake->write, "write", failure);
-    struct kv_snapshot *next = state_after(fake->now, batch);
-    state_release(fake->now);
-    fake->now = next;
-    keep_batch(&fake->unflushed, batch);
-    return STATUS_OK;
+    if (fake->wait != NULL) fake->wait(fake->wait_context);
+    bool fails = fails_now(&fake->write), falsely = fails && fake->write_falsely;
+    fake->write_falsely = fake->write_falsely && !fails;
+    if (!fails || falsely) {
+        struct kv_snapshot *next = state_after(fake->now, batch);
+        state_release(fake->now);
+        fake->now = next;
+        keep_batch(&fake->unflushed, batch);
+    }
+    return fails ? refuse(fake, &fake->write, "write", failure) : STATUS_OK;
 }
 
 static enum status fake_flush(void *self, struct failure *failure) {
     struct fake_kv *fake = self;
+    if (fake->wait != NULL) fake->wait(fake->wait_context);
     if (fails_now(&fake->flush)) return refuse(fake, &fake->flush, "flush", failure);
+    if (fake->flush_lies) return STATUS_OK;
     state_release(fake->flushed);
     fake->flushed = state_share(fake->now);
     forget_batches(fake);

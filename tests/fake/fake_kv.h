@@ -6,6 +6,8 @@
 struct fake_kv;
 
 struct fake_kv *fake_kv_create(void);
+/* What is there now, all of it flushed; no failures are injected. */
+struct fake_kv *fake_kv_clone(const struct fake_kv *fake);
 /* Snapshots and iterators must be back. */
 void fake_kv_destroy(struct fake_kv *fake);
 struct kv fake_kv_table(struct fake_kv *fake);
@@ -23,4 +25,18 @@ void fake_kv_fail_flush(struct fake_kv *fake, unsigned nth, enum status status);
 /* The `nth` get or move of an iterator from now fails; only that one. */
 void fake_kv_fail_read(struct fake_kv *fake, unsigned nth, enum status status);
 
+/* The next write that fails is in the store nevertheless: whoever wrote it does not know. */
+void fake_kv_fail_write_falsely(struct fake_kv *fake, unsigned nth, enum status status);
+/* Flushes say yes and do nothing, until a crash. */
+void fake_kv_lie(struct fake_kv *fake);
+/* A bit of some value changes. False: there is none. */
+struct random_sequence;
+bool fake_kv_rot(struct fake_kv *fake, struct random_sequence *random);
+/* Called within each write and flush before it does anything: time may pass, others may run. */
+void fake_kv_on_wait(struct fake_kv *fake, void (*wait)(void *context), void *context);
+
 size_t fake_kv_key_count(const struct fake_kv *fake);
+/* The length of the value of the key at `index` (in key order), and one byte of it flipped; at once durable. */
+size_t fake_kv_value_length(const struct fake_kv *fake, size_t index);
+struct bytes fake_kv_key(const struct fake_kv *fake, size_t index); /* valid until the next write */
+void fake_kv_flip(struct fake_kv *fake, size_t index, size_t offset, uint8_t mask);

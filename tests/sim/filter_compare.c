@@ -8,14 +8,6 @@
 #include "oracle/oracle_filters.h"
 #include "sim/compare.h"
 
-static uint64_t below(struct world *world, uint64_t bound) {
-    return random_sequence_below(&world->random, bound);
-}
-
-static bool fine(const struct world *world) {
-    return world->problem[0] == '\0';
-}
-
 /* What is asked by one filter, and what must be answered. */
 struct asked {
     const struct oracle *oracle;
@@ -83,7 +75,7 @@ static void compare_count(struct world *world, const struct asked *asked) {
     if (memchr(cell->ad_id.at, ',', cell->ad_id.len) != NULL) return;
     struct minute from = before(cell->minute, below(world, 30)), to = {cell->minute.index + 1 + (uint32_t)below(world, 300)};
     if (below(world, 4) == 0) from = before(cell->minute, 3000); /* all of it */
-    char path[96], query[2048];
+    char path[256], query[2048];
     (void)snprintf(path, sizeof path, "/v1/ads/%.*s/aggregated_cnt", (int)cell->ad_id.len, (const char *)cell->ad_id.at);
     (void)snprintf(query, sizeof query, "%s&from=%lld&to=%lld", asked->choice, (long long)minute_start(from).ms,
                    (long long)minute_start(to).ms);
@@ -105,7 +97,7 @@ static void compare_series(struct world *world, const struct asked *asked) {
                   to = {cell->minute.index + 1 + (uint32_t)below(world, 100)};
     from.index -= from.index % step;
     to.index += (step - to.index % step) % step;
-    char path[96], query[2048];
+    char path[256], query[2048];
     (void)snprintf(path, sizeof path, "/v1/ads/%.*s/series", (int)cell->ad_id.len, (const char *)cell->ad_id.at);
     (void)snprintf(query, sizeof query, "%s&from=%lld&to=%lld&step=%s", asked->choice, (long long)minute_start(from).ms,
                    (long long)minute_start(to).ms, step == 1 ? "minute" : "hour");

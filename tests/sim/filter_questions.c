@@ -5,10 +5,6 @@
 #include "click/timestamp.h"
 #include "sim/world.h"
 
-static uint64_t below(struct world *world, uint64_t bound) {
-    return random_sequence_below(&world->random, bound);
-}
-
 /* The count; of a ranking of all ads, their sum. */
 static uint64_t answered_count(const json_t *answer) {
     const json_t *ads = json_object_get(answer, "ads");
@@ -39,6 +35,7 @@ static void keep_if_sealed(struct world *world, uint32_t id, const char *ad) {
 }
 
 void world_ask_filtered(struct world *world) {
+    if (!may(world, EVENT_filter_question)) return;
     uint32_t id = world_choose_filter(world);
     const struct known_filter *known = &world->filters.known[id];
     bool unsure = known->unsure;
@@ -56,6 +53,7 @@ void world_ask_filtered(struct world *world) {
                        to.index - from.index, id);
     }
     world_ask(world, world->node, path, query);
+    if (world_answer_is_damage(world)) return;
     unsigned expected = known->stage == FILTER_STANDING ? 200 : 404;
     if (world->answer_status != expected && !(unsure && (world->answer_status == 200 || world->answer_status == 404)))
         world_problem(world, "%s?%s: status %u, expected %u: %.*s", path, query, world->answer_status, expected,

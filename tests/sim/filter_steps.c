@@ -9,10 +9,6 @@
 #include "base/check.h"
 #include "sim/world.h"
 
-static uint64_t below(struct world *world, uint64_t bound) {
-    return random_sequence_below(&world->random, bound);
-}
-
 static void free_change(struct filter_change_request *change) {
     buffer_fini(&change->body);
     *change = (struct filter_change_request){.taken = false};
@@ -205,7 +201,7 @@ static void begin_change(struct world *world, struct filter_change_request *chan
     }
     hand_over(world, change);
     /* The power goes somewhere about its commit. */
-    if (below(world, 80) == 0) {
+    if (may(world, EVENT_cut_in_write) && below(world, 80) == 0) {
         fake_files_stop_at(world->files, 1 + below(world, 4));
         world->coverage->crashes_in_filter_change++;
     }
@@ -231,6 +227,7 @@ static void feed_change(struct world *world, struct filter_change_request *chang
 }
 
 void world_step_filter_change(struct world *world) {
+    if (!may(world, EVENT_filter_change)) return;
     struct filter_change_request *change = &world->filters.changes[below(world, FILTER_CHANGES)];
     if (change->answered)
         free_change(change);

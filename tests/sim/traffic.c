@@ -22,7 +22,7 @@ void traffic_fini(struct traffic *traffic) {
 
 /* The fields of one click, each with the text that goes into a line and the one that goes into the key. */
 struct made {
-    char ad[40], ad_key[40], user[40], event_id[40];
+    char ad[TRAFFIC_ID_BYTES], ad_key[TRAFFIC_ID_BYTES], user[TRAFFIC_ID_BYTES], event_id[TRAFFIC_ID_BYTES];
     bool plain_ad; /* can stand in a log line */
     const char *ip, *ip_key;
     const char *country, *country_key;
@@ -119,7 +119,7 @@ static void print_time(struct traffic *traffic, int64_t *time_ms, char *json, si
 }
 
 static void print_line(struct traffic *traffic, struct made *made, struct traffic_line *line) {
-    char time[100], event[80] = "", country[80] = "", spaced[80];
+    char time[100], event[TRAFFIC_ID_BYTES + 20] = "", country[80] = "", spaced[80];
     print_time(traffic, &made->time_ms, time, sizeof time);
     if (made->event_id[0] != '\0') (void)snprintf(event, sizeof event, ",\"event_id\":\"%s\"", made->event_id);
     if (made->country != NULL) (void)snprintf(country, sizeof country, ",\"country\":\"%s\"", made->country);
@@ -136,6 +136,7 @@ static void print_line(struct traffic *traffic, struct made *made, struct traffi
                    (long long)made->time_ms, made->user, made->ip_key, made->country_key);
     line->time_ms = made->time_ms;
     line->may_be_future = false;
+    line->has_event_id = made->event_id[0] != '\0';
 }
 
 static struct traffic_line *remember(struct traffic *traffic) {
@@ -158,9 +159,21 @@ static const struct traffic_line *make_malformed(struct traffic *traffic, struct
         "{\"ad_id\":\"a\",\"click_timestamp\":1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\",\"country\":\"XXX\"}",
         "{\"ad_id\":\"\xff\",\"click_timestamp\":1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
         "{\"ad_id\":\"a\",\"click_timestamp\":\"tomorrow\",\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":0,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":-1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":9223372036854775807,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":99999999999999999999999,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":1.7e9,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":\"2026-02-30 00:00:00\",\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"\",\"click_timestamp\":1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\\u0000b\",\"click_timestamp\":1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\",\"event_id\":null}",
+        "{\"ad_id\":\"a\",\"click_timestamp\":1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"",
+        "{\"ad_id\":\"a\",\"click_timestamp\":1700000000,\"user_id\":\"u\",\"ip\":\"1.2.3.4\"} {}",
     };
     struct traffic_line *line = remember(traffic);
     *line = (struct traffic_line){.time_ms = now.ms};
+    traffic->counts.malformed++;
     if (below(traffic, 4) == 0) {
         line->time_ms = now.ms + 3 * HOUR_MS + (int64_t)below(traffic, HOUR_MS);
         line->may_be_future = true;
@@ -173,12 +186,42 @@ static const struct traffic_line *make_malformed(struct traffic *traffic, struct
     return line;
 }
 
+/* Still right, but at the edge of what is: the longest ids, the oldest times. */
+static void go_to_extremes(struct traffic *traffic, struct made *made) {
+    traffic->counts.extreme++;
+    uint64_t what = below(traffic, 4);
+    char *id = what == 0 ? made->user : made->event_id;
+    if (what <= 1) {
+        (void)memset(id, 'x', ID_BYTES_MAX);
+        id[ID_BYTES_MAX - 1] = (char)('a' + below(traffic, 4));
+        id[ID_BYTES_MAX] = '\0';
+    } else if (what == 2) { /* 64 letters of two bytes each */
+        made->plain_ad = true;
+        for (size_t i = 0; i < ID_BYTES_MAX; i += 2) (void)memcpy(made->ad + i, "\xc3\xbf", 2);
+        made->ad[ID_BYTES_MAX] = '\0';
+        (void)snprintf(made->ad_key, sizeof made->ad_key, "%s", made->ad);
+    } else {
+        static const int64_t times[] = {INT64_C(1000360000000), INT64_C(1000360000001), INT64_C(1399999999999)};
+        made->time_ms = times[below(traffic, sizeof times / sizeof *times)];
+    }
+}
+
+static void note_time(struct traffic *traffic, int64_t time_ms) {
+    traffic->counts.reordered += time_ms < traffic->newest_ms;
+    traffic->counts.late += time_ms < traffic->newest_ms - MINUTE_MS;
+    traffic->counts.far_ahead += traffic->newest_ms > 0 && time_ms > traffic->newest_ms + HOUR_MS;
+    if (time_ms > traffic->newest_ms) traffic->newest_ms = time_ms;
+}
+
 const struct traffic_line *traffic_next(struct traffic *traffic, struct wall_time now) {
     if (traffic->historical) traffic->event_ms += (int64_t)below(traffic, 3 * SECOND_MS);
     if (below(traffic, 500) == 0 && traffic->historical) traffic->event_ms += (int64_t)below(traffic, 6 * HOUR_MS);
     if (traffic->historical && traffic->event_ms > now.ms - HOUR_MS) traffic->event_ms = now.ms - HOUR_MS;
     if (below(traffic, 40) == 0) return make_malformed(traffic, now);
-    if (traffic->line_count > 0 && below(traffic, 6) == 0) return &traffic->lines[below(traffic, traffic->line_count)];
+    if (traffic->line_count > 0 && below(traffic, 6) == 0) {
+        traffic->counts.repeated++;
+        return &traffic->lines[below(traffic, traffic->line_count)];
+    }
 
     struct made made = {.time_ms = choose_time(traffic, now)};
     size_t ip = below(traffic, sizeof ips / sizeof *ips), country = below(traffic, sizeof countries / sizeof *countries);
@@ -200,6 +243,8 @@ const struct traffic_line *traffic_next(struct traffic *traffic, struct wall_tim
         (void)snprintf(made.event_id, sizeof made.event_id, "event-%llu", (unsigned long long)traffic->next_event_id);
     }
     if (made.time_ms > now.ms + 50 * SECOND_MS) made.time_ms = now.ms;
+    if (below(traffic, 60) == 0) go_to_extremes(traffic, &made);
+    note_time(traffic, made.time_ms);
     struct traffic_line *line = remember(traffic);
     print_line(traffic, &made, line);
     return line;

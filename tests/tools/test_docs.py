@@ -130,3 +130,27 @@ def test_a_planted_stale_place_is_seen(tmp_path, place, problem):
     assert seen == 1
     assert len(problems) == (problem is not None)
     assert problem is None or problem in problems[0]
+
+
+# `tests/unit/node/node_test.c:a_name`, `tests/e2e/test_restart.py:test_name`
+TEST = re.compile(r"`(tests/[a-z0-9_/]+\.(?:c|py))(?::([a-z0-9_]+))?`")
+
+
+def missing_tests(root, document):
+    missing = []
+    for path, name in TEST.findall((root / document).read_text()):
+        file = root / path
+        if not file.is_file() or name and not re.search(rf"\b{name}\(", file.read_text()):
+            missing.append(f"{path}:{name}")
+    return missing
+
+
+def test_the_tests_that_guard_against_past_bugs_are_there():
+    assert missing_tests(ROOT, "docs/track-record.md") == []
+
+
+def test_a_guard_that_is_gone_is_noticed(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/one_test.c").write_text("static void it_holds(void **state) {}\n")
+    (tmp_path / "record.md").write_text("`tests/one_test.c:it_holds` `tests/one_test.c:gone` `tests/none.c`\n")
+    assert missing_tests(tmp_path, "record.md") == ["tests/one_test.c:gone", "tests/none.c:"]

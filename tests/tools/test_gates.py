@@ -94,3 +94,34 @@ def test_listed_fails_when_it_sees_no_file(small):
     seen = run(small, "check-listed", "build", ".")
     assert seen.returncode == 1
     assert "no file matched" in seen.stderr
+
+
+def test_assertions_pass_the_project(copy):
+    seen = run(copy, "check-assertions")
+    assert seen.returncode == 0, seen.stdout
+
+
+@pytest.mark.parametrize("added, counts", [
+    ("    CHECK(one < 2);\n", True),
+    ("    COSTLY_CHECK(holds(one));\n", True),
+    ("    CHECKF(one < 2, \"%d\", one);\n", True),
+    ("    CHECK(one != NULL);\n", False),  # what the machine checks by itself
+    ("    /* CHECK(one < 2); */\n", False),
+])
+def test_assertions_are_counted(copy, added, counts):
+    shutil.rmtree(copy / "src/ads")
+    (copy / "src/ads").mkdir()
+    (copy / "src/ads/ads.c").write_text("int one(void) {\n" + "    one();\n" * 12 + added + "}\n")
+    seen = run(copy, "check-assertions")
+    assert ("src/ads: 1 checks" in seen.stdout) == counts
+    assert (seen.returncode == 0) == counts
+
+
+def test_assertions_fail_when_a_folder_has_too_few_or_is_not_seen(copy):
+    shutil.copytree(copy / "src/rules", copy / "kept")
+    (copy / "src/rules/more.c").write_text("#include <stdio.h>\n" + "int more(void);\n" * 300)
+    seen = run(copy, "check-assertions")
+    assert seen.returncode == 1 and "src/rules: " in seen.stdout and "are wanted" in seen.stdout
+    shutil.rmtree(copy / "src/rules")
+    seen = run(copy, "check-assertions")
+    assert seen.returncode == 1 and "no code was seen" in seen.stdout

@@ -50,6 +50,12 @@ def test_a_part_that_hangs_is_ended_and_has_failed():
     assert "ended after 1 s" in text
 
 
+def test_of_a_part_that_passed_only_what_is_to_be_shown_is():
+    text = ran(part("a", "echo before; echo the table:; echo one 1", shown="the table:"), part("b", "echo hidden"))[2]
+    assert "    | the table:\n    | one 1" in text
+    assert "before" not in text and "hidden" not in text
+
+
 def test_what_needs_a_failed_part_is_not_run_and_counts_as_failed(tmp_path):
     mark = tmp_path / "ran"
     passed, failed, text = ran(part("a", "false"), part("b", f"touch {mark}", needs=("a",)), part("c", "true", needs=("b",)))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "base/random_sequence.h"
 #include "click/decode_internal.h"
@@ -523,6 +524,17 @@ static void the_two_paths_agree_on_damaged_lines(void **state) {
     assert_true(agreed > 20000);
 }
 
+/* Else a good click would be refused as bad_json, or as one that lacks a member, when memory is short: the answer would be
+ * wrong, and the sender would not send it again. */
+static void jansson_ends_the_process_when_memory_is_out(void **state) {
+    (void)state;
+    json_malloc_t allocate;
+    json_free_t release;
+    json_get_alloc_funcs(&allocate, &release);
+    assert_true(allocate == memory_allocate);
+    assert_true(release == free);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_click_is_taken_on_the_hot_path),
@@ -549,6 +561,7 @@ int main(void) {
         cmocka_unit_test(invalid_utf8_comes_before_everything_else),
         cmocka_unit_test(a_line_over_64_kib_is_too_long),
         cmocka_unit_test(the_deepest_nesting_of_a_line_is_survived),
+        cmocka_unit_test(jansson_ends_the_process_when_memory_is_out),
         cmocka_unit_test(the_two_paths_agree_on_damaged_lines),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,6 +1,10 @@
 /* journal.h: life, commits, rotation, restart, rules. */
 #include "journal_fixture.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void a_new_log_begins_with_rules_in_every_partition(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new();
@@ -264,6 +268,24 @@ static void a_failed_write_sync_or_seal_fails_the_journal(void **state) {
     }
 }
 
+/* I3: what a failed sync left is unknown, so no byte more is written behind it, whoever asks. */
+static void after_a_failed_sync_a_further_commit_ends_the_process(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new();
+    assert_int_equal(fixture_up(fixture), STATUS_OK);
+    fake_files_fail(fixture->fake, FAKE_SYNC, 1, false, STATUS_IO_ERROR);
+    assert_int_equal(fixture_clicks(fixture, 3), STATUS_IO_ERROR);
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)close(STDERR_FILENO); /* the check's message */
+        _exit(fixture_clicks(fixture, 3) == STATUS_OK ? 1 : 2);
+    }
+    int how = 0;
+    assert_true(child > 0 && waitpid(child, &how, 0) == child);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGABRT);
+    fixture_free(fixture);
+}
+
 static void an_untrusted_clock_writes_nothing(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new();
@@ -292,6 +314,26 @@ static void an_arrival_is_never_before_what_a_line_was_checked_against(void **st
     batch.batch.arrival_floor.ms = 0;
     assert_int_equal(fixture_commit(fixture, &batch, &record), STATUS_OK);
     assert_int_equal(record->arrival.ms, FIXTURE_WALL_MS + 700); /* nor before the arrival ahead of it */
+    fixture_batch_fini(&batch);
+    fixture_free(fixture);
+}
+
+/* I8: read while a broken clock told the year 10000 and more, journalled when it is right again. */
+static void a_line_that_was_read_by_a_broken_clock_is_not_taken(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new();
+    assert_int_equal(fixture_up(fixture), STATUS_OK);
+    struct fixture_batch batch;
+    fixture_batch_init(&batch);
+    fixture_add(fixture, &batch, FIXTURE_WALL_MS, 0);
+    struct journal_record *record;
+    static const int64_t readings[] = {INT64_C(253402300799999), INT64_C(253402300800000), INT64_C(1) << 60, INT64_MAX};
+    for (size_t i = 0; i < sizeof readings / sizeof *readings; i++) {
+        batch.batch.arrival_floor.ms = readings[i];
+        assert_int_equal(fixture_commit(fixture, &batch, &record), STATUS_AGAIN);
+    }
+    batch.batch.arrival_floor.ms = FIXTURE_WALL_MS;
+    assert_int_equal(fixture_commit(fixture, &batch, &record), STATUS_OK);
     fixture_batch_fini(&batch);
     fixture_free(fixture);
 }
@@ -331,8 +373,10 @@ int main(void) {
         cmocka_unit_test(contradicting_rules_are_refused_with_both_values),
         cmocka_unit_test(another_logs_uuid_is_refused),
         cmocka_unit_test(a_failed_write_sync_or_seal_fails_the_journal),
+        cmocka_unit_test(after_a_failed_sync_a_further_commit_ends_the_process),
         cmocka_unit_test(an_untrusted_clock_writes_nothing),
         cmocka_unit_test(an_arrival_is_never_before_what_a_line_was_checked_against),
+        cmocka_unit_test(a_line_that_was_read_by_a_broken_clock_is_not_taken),
         cmocka_unit_test(two_records_of_the_same_clicks_have_different_salts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

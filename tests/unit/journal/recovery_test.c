@@ -107,6 +107,33 @@ static void a_seal_mark_that_was_lost_costs_nothing(void **state) {
     fixture_free(log.fixture);
 }
 
+/* A sync of the mark that failed, a process that was started again and read the mark in the page cache, and then the power
+ * went: the footer was durable before. */
+static void a_seal_mark_that_was_lost_after_the_log_went_on_costs_nothing(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new();
+    fixture->options.segment_bytes = 4096;
+    assert_int_equal(fixture_up(fixture), STATUS_OK);
+    while (journal_totals(fixture->journal).segments < 3) assert_int_equal(fixture_clicks(fixture, 9), STATUS_OK);
+    fixture_kill(fixture);
+    fake_files_flip(fixture->fake, SEGMENT_1, SEGMENT_MARK_AT, SEGMENT_MARK_SEALED);
+    fake_files_flip(fixture->fake, SEGMENT_2, SEGMENT_MARK_AT, SEGMENT_MARK_SEALED);
+    assert_int_equal(fixture_up(fixture), STATUS_OK);
+    assert_same_records(&fixture->replayed, &fixture->acknowledged, fixture->acknowledged.count);
+    struct journal_scan *scan = journal_scan_create(fixture->journal, fixture->acknowledged.count + 1);
+    struct journal_record *record;
+    for (size_t i = 0; i < fixture->acknowledged.count; i++) {
+        assert_int_equal(journal_scan_next(scan, &record, NULL), STATUS_OK);
+        journal_record_release(record);
+    }
+    journal_scan_destroy(scan);
+    fixture_kill(fixture);
+    fake_files_flip(fixture->fake, SEGMENT_1, fake_files_content(fixture->fake, SEGMENT_1).len - 20, 1);
+    assert_int_equal(fixture_up(fixture), STATUS_CORRUPT); /* without mark and footer it is not whole */
+    assert_names_the_place(&fixture->failure, SEGMENT_1);
+    fixture_free(fixture);
+}
+
 static void damage_with_only_a_footer_behind_it_is_refused(void **state) {
     (void)state;
     struct small_log log = small_log(3, 3);
@@ -327,6 +354,7 @@ int main(void) {
         cmocka_unit_test(a_byte_flipped_in_an_unsealed_segment_is_refused_or_in_the_torn_last_record),
         cmocka_unit_test(a_byte_flipped_in_a_sealed_segment_is_refused),
         cmocka_unit_test(a_seal_mark_that_was_lost_costs_nothing),
+        cmocka_unit_test(a_seal_mark_that_was_lost_after_the_log_went_on_costs_nothing),
         cmocka_unit_test(damage_with_only_a_footer_behind_it_is_refused),
         cmocka_unit_test(damage_in_a_sealed_segment_leaves_a_torn_tail_where_it_is),
         cmocka_unit_test(an_earlier_torn_tail_is_never_overwritten),

@@ -238,8 +238,41 @@ static void a_segment_of_version_1_behind_filters_is_refused(void **state) {
     fixture_free(fixture);
 }
 
+/* Found by the fuzzer of codecs: what bounds the highest click was made of the arrival before that was looked at. */
+static void a_state_of_version_1_with_an_impossible_arrival_is_damage(void **state) {
+    (void)state;
+    static struct log_state told, read;
+    struct buffer encoded = {0};
+    log_state_init(&told, 1, NULL);
+    told.next_record = 2;
+    told.received = told.accepted = 1;
+    told.rules = (struct rules){.number = 1,
+                                .partition_count = 1,
+                                .delay_ms = 15000,
+                                .lateness_ms = 86400000,
+                                .horizon_ms = 86460000,
+                                .max_skew_ms = 60000,
+                                .canonical_version = 1};
+    told.last_arrival.ms = FIXTURE_WALL_MS;
+    told.partitions[0].next.at = 2;
+    watermark_init(&told.partitions[0].watermark);
+    watermark_click(&told.partitions[0].watermark, &told.rules, (struct event_time){FIXTURE_WALL_MS},
+                    (struct wall_time){FIXTURE_WALL_MS}, &(struct identity){1, 2});
+    log_state_encode(&told, 1, &encoded);
+    struct reader reader = reader_of(buffer_view(&encoded));
+    log_state_decode(&read, 1, 1, NULL, &reader);
+    assert_false(reader.bad);
+    assert_false(read.highest_known);
+    put_u64(encoded.at + 8, INT64_MAX - 1); /* the last arrival */
+    reader = reader_of(buffer_view(&encoded));
+    log_state_decode(&read, 1, 1, NULL, &reader);
+    assert_true(reader.bad);
+    buffer_fini(&encoded);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_state_of_version_1_with_an_impossible_arrival_is_damage),
         cmocka_unit_test(a_sealed_segment_of_version_1_is_gone_on_from_in_version_2),
         cmocka_unit_test(an_open_segment_of_version_1_is_sealed_in_it_before_the_next_record),
         cmocka_unit_test(an_open_segment_of_version_1_is_closed_as_it_was_begun),

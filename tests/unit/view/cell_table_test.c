@@ -12,12 +12,13 @@
 enum { ADS = 300, COUNTRIES = 7 };
 
 static struct cell *sorted(const struct cell_table *table) {
-    struct cell_slot *slots = malloc(table->cell_count * sizeof *slots);
+    struct slice *items = malloc(table->cell_count * sizeof *items), *scratch = malloc(table->cell_count * sizeof *scratch);
     struct cell *cells = malloc(table->cell_count * sizeof *cells);
-    cell_table_sorted(table, slots);
+    const struct slice *slices = cell_table_sorted(table, items, scratch);
     for (uint32_t i = 0; i < table->cell_count; i++)
-        cells[i] = (struct cell){cell_key_ad(slots[i].key), cell_key_country(slots[i].key), slots[i].count};
-    free(slots);
+        cells[i] = (struct cell){cell_key_ad(slices[i].key), cell_key_country(slices[i].key), slices[i].count};
+    free(items);
+    free(scratch);
     return cells;
 }
 
