@@ -257,9 +257,8 @@ const char *serve_log_advice(enum status status) {
                "acknowledged is there";
     case STATUS_CORRUPT:
         return "a damaged file of dedup/ needs nothing but another start; otherwise copy the data directory before anything "
-               "else: "
-               "`tally repair --data DIR` then says what is damaged and what can be done; a damaged store/ is built anew "
-               "from "
+               "else; `tally repair --data DIR` then says what is damaged and what can be done: a damaged store/ is built "
+               "anew from "
                "the journal, a damaged segment of journal/ is put back from a copy";
     case STATUS_BAD_CONFIG:
         return "change the setting that is named, or give another data directory with --data; a store/ of another version "

@@ -72,8 +72,10 @@ static bool spill_can_begin(const struct dedup *dedup) {
 
 static enum status spill_begin(struct dedup *dedup, struct failure *failure) {
     struct spill *spill = &dedup->spill;
-    *spill = (struct spill){.active = true, .entries = table_entries(dedup->frozen)};
-    return begin_run(dedup, &spill->writer, BUFFER_SPILL, spill->entries, true, failure);
+    *spill = (struct spill){.entries = table_entries(dedup->frozen)};
+    enum status status = begin_run(dedup, &spill->writer, BUFFER_SPILL, spill->entries, true, failure);
+    spill->active = status == STATUS_OK; /* dedup_usage is asked after an error, too */
+    return status;
 }
 
 static void sort_next_leaf(struct dedup *dedup) {

@@ -104,7 +104,8 @@ static void name_thread(const struct worker *worker) {
     static const char *const names[] = {[NODE_STAGE_JOURNAL] = "journal",
                                         [NODE_STAGE_AGGREGATE] = "aggregate",
                                         [NODE_STAGE_REDUCE] = "reduce",
-                                        [NODE_STAGE_RECALCULATE] = "recalculate"};
+                                        [NODE_STAGE_RECALCULATE] = "recalculate",
+                                        [NODE_STAGE_KEEP] = "keep"};
     char name[THREAD_NAME_BYTES];
     CHECK((size_t)worker->stage < sizeof names / sizeof *names && worker->partition < PARTITIONS_MAX);
     if (worker->stage == NODE_STAGE_AGGREGATE)

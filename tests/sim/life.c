@@ -175,12 +175,21 @@ static bool says_the_store_is_damaged(const char *text) {
     return strstr(text, "the store is damaged") != NULL || strstr(text, "remove the store directory") != NULL;
 }
 
+static bool says_a_run_is_damaged(const struct failure *failure) {
+    return failure->status == STATUS_CORRUPT && strncmp(failure->text, "dedup/", strlen("dedup/")) == 0 &&
+           strstr(failure->text, "at byte") != NULL;
+}
+
 /* The start was refused and nothing had failed: then bytes were destroyed, and the refusal says where. What the operator
  * does about it: what rotted comes back from a copy, a damaged store is removed, and otherwise the log is lost. */
 static void take_refusal(struct world *world, const struct failure *failure, const struct fake_files *before) {
     if (says_the_store_is_damaged(failure->text) && world->store_rotten) {
         world->coverage->stores_refused++;
         world_wipe_store(world);
+        return;
+    }
+    if (says_a_run_is_damaged(failure)) { /* the next start makes it anew */
+        world->coverage->runs_damaged++;
         return;
     }
     if (fake_files_counts(world->files).destroyed == 0 || failure->status == STATUS_IO_ERROR) {

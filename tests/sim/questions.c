@@ -39,6 +39,9 @@ void world_check_status(struct world *world) {
     world->coverage->identities_read_from_runs += answer_number(&world->answer, "reads") > 0;
     uint64_t stored_to = answer_number(&world->answer, "checkpoint_offset"); /* of the first partition */
     world->coverage->checkpoints += stored_to > 0 && stored_to != UINT64_MAX;
+    world->coverage->runs_written += answer_number(&world->answer, "runs_written") > 0;
+    world->coverage->runs_merged += answer_number(&world->answer, "runs_merged") > 0;
+    world->coverage->identities_read_from_runs += answer_number(&world->answer, "reads") > 0;
     if (answer_number(&world->answer, "late_amended") != UINT64_MAX)
         world->coverage->late_amended += answer_number(&world->answer, "late_amended");
     uint64_t received = answer_number(&world->answer, "accepted") + answer_number(&world->answer, "rejected");

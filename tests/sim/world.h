@@ -29,7 +29,7 @@
     X(restarts_with_filters) X(sealed_rankings) X(filtered_sealed_answers) X(filtered_counts) X(filtered_series) X(filtered_rankings) \
     X(partly_covered) X(asked_once) X(asked_once_in_vain) X(late_into_a_filtered_closed_minute) X(masked_ip_matched) \
     X(ipv6_matched) X(nested_blocks_matched) X(unknown_country_matched) X(runs_written) X(runs_merged) X(identities_read_from_runs) \
-    X(starts_from_runs) X(starts_in_a_later_segment) X(runs_of_no_use) X(starts_beside_damage)
+    X(starts_from_runs) X(starts_in_a_later_segment) X(runs_of_no_use) X(starts_beside_damage) X(runs_damaged)
 /* clang-format on */
 
 struct coverage {
