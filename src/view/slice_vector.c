@@ -80,18 +80,6 @@ void slice_vector_fold(const struct slice_vector *vector, struct slice_vector *f
 
 /* --- reading --- */
 
-static inline void add_to_sum(void *context, uint64_t key, uint64_t count) {
-    uint64_t *sum = context;
-    (void)key;
-    CHECK(!__builtin_add_overflow(*sum, count, sum)); /* I9 */
-}
-
-uint64_t slice_vector_sum(const struct slice_vector *vector, uint64_t first, uint64_t last) {
-    uint64_t sum = 0;
-    slice_vector_visit(vector, first, last, add_to_sum, &sum);
-    return sum;
-}
-
 struct slice_probe slice_probe_base(const struct slice_vector *vector, uint64_t first, uint64_t last) {
     return (struct slice_probe){.vector = vector,
                                 .first = first,

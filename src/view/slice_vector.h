@@ -43,9 +43,6 @@ void slice_vector_fini(struct slice_vector *vector);
 void slice_vector_add_late(struct slice_vector *vector, struct slice *items, uint32_t count);
 /* A vector of the same counts without runs. */
 void slice_vector_fold(const struct slice_vector *vector, struct slice_vector *folded);
-/* Over the keys from `first` to `last`, both included. */
-uint64_t slice_vector_sum(const struct slice_vector *vector, uint64_t first, uint64_t last);
-
 /* A look-up of the keys from `first` to `last`, both included, in one vector's base, or in one of its runs. Those of many
  * vectors are located together: nothing of them is in a cache, and so their loads overlap. Located in sixties it takes a
  * fifth of the time that one after the other takes. */

@@ -284,7 +284,7 @@ static void a_failing_disk_is_told_and_never_a_wrong_answer(void **state) {
             fake_files_fail(bench.fake, calls[c], nth, true, expected);
             assert_int_equal(run(&bench, 200000), expected);
             assert_true(dedup_usage(bench.dedup).bytes <= bench.memory_bytes); /* is asked after an error, too */
-            bench.files_left = calls[c] == FAKE_REMOVE ? 3 : 1; /* for the next start */
+            bench.files_left = calls[c] == FAKE_REMOVE ? 3 : 1;                /* for the next start */
             end(&bench);
         }
 }
