@@ -41,6 +41,8 @@ static struct aggregator *create(uint32_t partition, struct ads *ads) {
 /* Just before the click that is judged: totals and watermark do not have it yet. */
 static void tell_position(void *self, struct journal_offset *offset, struct buffer *state) {
     const struct aggregator *aggregator = self;
+    CHECK(aggregator->at.at >= aggregator->judge_from.at);
+    CHECK(verdict_totals_clicks(&aggregator->totals) == aggregator->watermark.clicks); /* I4, up to this click */
     const struct position position = {aggregator->rules, aggregator->watermark, aggregator->totals,
                                       aggregator->filters_number};
     *offset = aggregator->at;
@@ -50,6 +52,7 @@ static void tell_position(void *self, struct journal_offset *offset, struct buff
 static bool go_on_from(void *self, struct journal_offset offset, struct bytes state) {
     struct aggregator *aggregator = self;
     struct position position;
+    CHECK(aggregator->next.at == 0 && offset.at <= aggregator->counted_below.offset.at);
     if (!position_decode(state, &position)) return false;
     aggregator->rules = position.rules;
     aggregator->watermark = position.watermark;
@@ -181,6 +184,7 @@ static void hand_on(struct aggregator *aggregator, const struct judged_click *cl
 static enum status step_clicks(struct aggregator *aggregator, const struct sub_block *sub_block, struct wall_time arrival,
                                struct failure *failure) {
     const struct click_block *block = &sub_block->clicks;
+    CHECK(block->count == sub_block->count && sub_block->first_offset.at == aggregator->next.at);
     struct ad_walk walk = {.block = block, .at = block->ad_bytes.at};
     /* An erased click has neither user nor address, so it matches no atom; without atoms no click does. */
     bool matching = !atoms_none(aggregator->atoms) && block->personal.len > 0;
@@ -219,6 +223,7 @@ static enum status step_clicks(struct aggregator *aggregator, const struct sub_b
         ad_walk_ahead(&walk, aggregator->ads); /* into the slot that was just used */
         watermark_click(&aggregator->watermark, &aggregator->rules, click.time, arrival, &click.identity);
     }
+    CHECK(block->count == 0 || aggregator->at.at + 1 == sub_block->first_offset.at + block->count); /* none was left out */
     return STATUS_OK;
 }
 
@@ -300,6 +305,12 @@ static enum status pass_over(struct aggregator *aggregator, const struct sub_blo
     return sub_block->kind == SUB_BLOCK_FILTERS ? step_filters(aggregator, sub_block, failure) : STATUS_OK;
 }
 
+/* I2, I6: the partition's time only goes forward, and nothing is forgotten or sealed that is still open. */
+static void check_time(const struct watermark *now, const struct watermark *before) {
+    CHECK(now->w.ms >= before->w.ms && now->s.ms >= before->s.ms && now->d.ms >= before->d.ms);
+    CHECK(now->d.ms <= now->s.ms && now->s.ms <= now->w.ms && now->clicks >= before->clicks);
+}
+
 static enum status arrive(const struct aggregator *aggregator, struct failure *failure) {
     if (aggregator->filters_number == aggregator->filters_number_there) return STATUS_OK;
     return failure_set(failure, STATUS_CORRUPT,
@@ -320,12 +331,14 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
         bool was_below = aggregator->next.at < aggregator->counted_below.offset.at;
         uint64_t end = aggregator->next.at + sub_block->count;
         bool passed_over = end <= aggregator->judge_from.at;
+        const struct watermark before = aggregator->watermark;
         enum status status = STATUS_OK;
         if (!passed_over && aggregator->next.at <= aggregator->judge_from.at) status = arrive(aggregator, failure);
         if (status == STATUS_OK)
             status = passed_over ? pass_over(aggregator, sub_block, failure)
                                  : step_sub_block(aggregator, sub_block, record->arrival, failure);
         if (status != STATUS_OK) return status;
+        check_time(&aggregator->watermark, &before);
         aggregator->next.at = end;
         if (end >= aggregator->judge_from.at) aggregator->at = aggregator->next;
         if (passed_over && end < aggregator->counted_below.offset.at) continue;
@@ -351,6 +364,7 @@ struct journal_offset aggregator_judges_from(const struct aggregator *aggregator
 enum status aggregator_begin(struct aggregator *aggregator, struct journal_offset first, const struct filter_record *records,
                              uint32_t count, struct failure *failure) {
     CHECK(aggregator->filters_number == 0);
+    CHECK(aggregator->next.at == aggregator->judge_from.at);
     if (first.at > aggregator->judge_from.at)
         return failure_set(
             failure, STATUS_CORRUPT,
@@ -398,6 +412,7 @@ bool aggregator_take(struct aggregator *aggregator, struct partial *out) {
     out->totals = aggregator->totals;
     out->filters_number = aggregator->filters_number;
     CHECK(out->from.at < out->to.at);
+    CHECK(out->increment_count <= out->to.at - out->from.at); /* each is of a click between the two */
     aggregator->taken = aggregator->next;
     aggregator->waiting = (struct partial){
         .increments = spare.increments,

@@ -66,6 +66,7 @@ static void grow(struct filter_atoms *filter_atoms) {
 static void keep_encoded(struct filter_atoms *filter_atoms, const struct filter *filter, struct kept_filter *kept) {
     struct buffer encoded = {0};
     filter_encode(filter, &encoded);
+    CHECK(kept->standing && kept->encoded == NULL);
     CHECK(encoded.len > 0 && encoded.len <= FILTER_BYTES_MAX);
     kept->len = (uint16_t)encoded.len;
     kept->encoded = memory_resize(encoded.at, encoded.len); /* gives back what the buffer had in reserve */

@@ -18,9 +18,11 @@ static void *grow(void *at, size_t *capacity, size_t element_size) {
 
 void partial_grow_increments(struct partial *partial) {
     partial->increments = grow(partial->increments, &partial->increment_capacity, sizeof *partial->increments);
+    CHECK(partial->increment_count < partial->increment_capacity);
 }
 
 void partial_grow_atom_increments(struct partial *partial) {
     partial->atom_increments =
         grow(partial->atom_increments, &partial->atom_increment_capacity, sizeof *partial->atom_increments);
+    CHECK(partial->atom_increment_count < partial->atom_increment_capacity);
 }

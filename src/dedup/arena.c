@@ -14,6 +14,7 @@ void arena_init(struct arena *arena, uint64_t bytes) {
         CHECKF(arena->at != NULL, "out of memory for %zu bytes", len);
         memset(arena->at, 0, len);
         arena->bytes = len;
+        CHECK(arena->bytes >= bytes && arena->bytes % CACHE_LINE_BYTES == 0);
         arena->is_mapped = false;
         return;
     }
@@ -26,6 +27,7 @@ void arena_init(struct arena *arena, uint64_t bytes) {
     CHECK(munmap(at + skip + len, HUGE_PAGE_BYTES - skip) == 0);
     arena->at = at + skip;
     arena->bytes = len;
+    CHECK((uintptr_t)arena->at % HUGE_PAGE_BYTES == 0 && arena->bytes >= bytes);
     arena->is_mapped = true;
     (void)madvise(arena->at, len, MADV_HUGEPAGE); /* only speed depends on it */
 }

@@ -132,6 +132,7 @@ static void remove_runs(struct dedup *dedup) {
 
 void dedup_destroy(struct dedup *dedup) {
     if (dedup == NULL) return;
+    CHECK(dedup->frozen == NULL || dedup->spare == NULL); /* two tables at most (I10) */
     if (dedup->spills) remove_runs(dedup);
     table_destroy(dedup->table);
     table_destroy(dedup->frozen);
@@ -214,6 +215,7 @@ static uint64_t room(const struct dedup *dedup, uint32_t kept) {
     uint64_t in_table = table_room(dedup->table);
     if (!dedup->spills) return in_table;
     uint32_t chunks = pool_free(&dedup->pool);
+    CHECK(chunks <= dedup->pool.chunk_count && kept < dedup->pool.chunk_count);
     uint64_t fit = chunks > kept ? entries_of_chunks(dedup, chunks - kept) : 0;
     uint64_t wait = table_entries(dedup->table);
     if (dedup->frozen != NULL && !dedup->spill.active) wait += table_entries(dedup->frozen);
@@ -250,11 +252,13 @@ struct dedup_usage dedup_usage(const struct dedup *dedup) {
     add_table(dedup->table, &usage);
     if (!dedup->spills) {
         usage.entries_max = table_usage(dedup->table).entries_max;
+        CHECK(usage.bytes <= usage.bytes_max); /* I10 */
         return usage;
     }
     add_table(dedup->frozen, &usage);
     add_table(dedup->spare, &usage);
     if (dedup->spill.active) {
+        CHECK(dedup->frozen != NULL && table_entries(dedup->frozen) <= dedup->spill.entries);
         usage.entries += dedup->spill.entries - table_entries(dedup->frozen);
         usage.file_bytes += run_file_bytes(&dedup->spill.writer.run->file);
     }

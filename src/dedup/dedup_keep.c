@@ -15,6 +15,7 @@ void dedup_run_path(const char *of, uint64_t number, char path[RUN_PATH_BYTES]) 
 
 void dedup_note_frozen(struct dedup *dedup) {
     struct kept *kept = dedup->kept;
+    CHECK(dedup->frozen == NULL && dedup->frozen_d.ms <= dedup->d_max.ms);
     dedup->frozen_d = dedup->d_max;
     dedup->inserted = 0;
     if (kept == NULL) return;
@@ -32,10 +33,16 @@ void dedup_note_frozen(struct dedup *dedup) {
 
 void dedup_note_whole(struct dedup *dedup) {
     dedup->line = event_time_max(dedup->line, dedup->frozen_d);
-    if (dedup->kept != NULL) dedup->kept->whole = dedup->kept->frozen;
+    CHECK(dedup->frozen == NULL && dedup->line.ms <= dedup->d_max.ms); /* nothing is forgotten before D says so */
+    struct kept *kept = dedup->kept;
+    if (kept == NULL) return;
+    CHECK(!kept->frozen.known || kept->frozen.d.ms == dedup->line.ms);
+    CHECK(!kept->whole.known || !kept->frozen.known || kept->whole.offset.at <= kept->frozen.offset.at);
+    kept->whole = kept->frozen;
 }
 
 void dedup_jump_line(struct dedup *dedup) {
+    CHECK(dedup->line.ms <= dedup->d_max.ms && dedup->frozen_d.ms <= dedup->d_max.ms);
     dedup->line = dedup->frozen_d = dedup->d_max;
     if (dedup->kept != NULL) dedup->kept->whole.known = dedup->kept->frozen.known = false;
 }
@@ -68,6 +75,8 @@ bool dedup_keep_choose(struct dedup *dedup, struct journal_offset counted_below)
     /* A start goes on from the place of the list and counts only from `counted_below` on: what lies between is judged
      * again, so the place must not be the later one. */
     if (!kept->whole.known || kept->whole.offset.at > counted_below.at) return false;
+    CHECK(kept->whole.d.ms == dedup->line.ms); /* the runs have lost nothing that is remembered there */
+    CHECK(kept->whole.offset.at >= kept->durable.position.offset.at); /* what is kept never goes back */
     struct manifest manifest = {.position = kept->whole, .run_count = dedup->run_count};
     for (uint32_t i = 0; i < dedup->run_count; i++) {
         const struct run *run = dedup->runs[i];
@@ -87,6 +96,7 @@ bool dedup_keep_take(const struct dedup *dedup, struct dedup_keeping *keeping) {
     for (uint32_t i = 0; i < kept->chosen.run_count; i++)
         if (!lists(&kept->durable, kept->chosen.runs[i].number))
             keeping->numbers[keeping->number_count++] = kept->chosen.runs[i].number;
+    CHECK(keeping->number_count <= kept->chosen.run_count);
     buffer_clear(&keeping->manifest);
     manifest_encode(&kept->chosen, dedup->name.log, dedup->name.partition, &keeping->manifest);
     return true;
@@ -116,6 +126,7 @@ enum status dedup_keep_write(const struct files *files, const struct dedup_keepi
 void dedup_keep_done(struct dedup *dedup) {
     struct kept *kept = dedup->kept;
     CHECK(kept != NULL && kept->chosen.position.known);
+    CHECK(kept->chosen.position.offset.at >= kept->durable.position.offset.at);
     kept->durable = kept->chosen;
     kept->chosen = (struct manifest){0};
     if (kept->distrusted) (void)dedup_distrust(dedup, STATUS_CORRUPT); /* it was on its way meanwhile */
@@ -188,6 +199,7 @@ static enum status load_run(struct dedup *dedup, const struct manifest *manifest
     dedup_run_path(dedup->file_name, name.number, name.path);
     enum status status = run_load(&dedup->files, &name, &dedup->pool, dedup->buffers, dedup->buffer_blocks, &run, failure);
     if (status != STATUS_OK) return status;
+    CHECK(dedup->run_count == i && i < DEDUP_RUNS_MAX);
     dedup->runs[dedup->run_count++] = run;
     if (run->footer_crc != expected->footer_crc || run->file.count != expected->count || run->file.count == 0)
         return failure_set(failure, STATUS_CORRUPT, "%s: another run than the one that was kept", name.path);
@@ -224,6 +236,7 @@ enum status dedup_restore(struct dedup *dedup, struct journal_offset counted_bel
     CHECK(dedup->run_count == 0 && dedup->name.number == 0 && event_time_is_none(dedup->d_max));
     struct kept *kept = dedup->kept;
     if (kept == NULL) return STATUS_OK;
+    CHECK(dedup->frozen == NULL && !kept->whole.known && !kept->durable.position.known && !kept->chosen.position.known);
     const struct dedup_position *position = &kept->durable.position;
     enum status status = load(dedup, counted_below, &kept->durable, why);
     if (status == STATUS_OK &&
@@ -233,6 +246,7 @@ enum status dedup_restore(struct dedup *dedup, struct journal_offset counted_bel
                              " were kept by a version that tells in another way where they end",
                              dedup->name.partition);
     if (status == STATUS_OK) {
+        CHECK(position->known && position->offset.at <= counted_below.at); /* never ahead of what is counted for good */
         kept->whole = kept->durable.position;
         dedup->d_max = dedup->line = dedup->frozen_d = position->d;
     } else {
@@ -243,6 +257,7 @@ enum status dedup_restore(struct dedup *dedup, struct journal_offset counted_bel
         status = manifest_remove(&dedup->files, dedup->file_name, failure);
         if (status != STATUS_OK) return status;
     }
+    CHECK(dedup->run_count == kept->durable.run_count); /* what is listed is what is held */
     struct names names = {.of = dedup->file_name, .listed = &kept->durable};
     status = remove_others(&dedup->files, &names, failure);
     dedup->name.number = names.highest;

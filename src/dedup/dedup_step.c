@@ -10,6 +10,7 @@ enum { BUFFER_SPILL, BUFFER_MERGE, BUFFER_CURSORS };
 static enum status begin_run(struct dedup *dedup, struct run_writer *writer, unsigned which, uint64_t count_max, bool whole,
                              struct failure *failure) {
     dedup->name.number++;
+    for (uint32_t i = 0; i < dedup->run_count; i++) CHECK(dedup->runs[i]->file.name.number < dedup->name.number);
     dedup_run_path(dedup->file_name, dedup->name.number, dedup->name.path);
     return run_writer_begin(writer, &dedup->files, &dedup->name, count_max, whole, &dedup->pool, buffer(dedup, which),
                             dedup->buffer_blocks, failure);
@@ -33,6 +34,7 @@ static bool any_old_may_go(const struct dedup *dedup, uint32_t *which) {
 /* Cut off at its end by a portion; removed when little is left. */
 static enum status remove_some(struct dedup *dedup, uint32_t which, struct failure *failure) {
     struct run_file *file = &dedup->old[which];
+    CHECK(which < dedup->old_count && !dedup_is_listed(dedup, file->name.number)); /* a list names what exists */
     paid(dedup, STEP_ENTRIES);
     uint64_t blocks = file->block_count + file->tail_blocks;
     if (file->writable && blocks > REMOVED_BLOCKS) {
@@ -53,6 +55,7 @@ static enum status let_go(struct dedup *dedup, struct run *run, struct failure *
         CHECK(any_old_may_go(dedup, &which)); /* two manifests list fewer */
         status = remove_some(dedup, which, failure);
     }
+    CHECK(status != STATUS_OK || dedup->old_count < OLD_MAX);
     if (status == STATUS_OK)
         dedup->old[dedup->old_count++] = run_take_file(run, &dedup->pool);
     else
@@ -72,6 +75,7 @@ static bool spill_can_begin(const struct dedup *dedup) {
 
 static enum status spill_begin(struct dedup *dedup, struct failure *failure) {
     struct spill *spill = &dedup->spill;
+    CHECK(!spill->active && dedup->frozen_from == 0 && dedup->run_count < dedup->runs_max);
     *spill = (struct spill){.entries = table_entries(dedup->frozen)};
     enum status status = begin_run(dedup, &spill->writer, BUFFER_SPILL, spill->entries, true, failure);
     spill->active = status == STATUS_OK; /* dedup_usage is asked after an error, too */
@@ -80,12 +84,14 @@ static enum status spill_begin(struct dedup *dedup, struct failure *failure) {
 
 static void sort_next_leaf(struct dedup *dedup) {
     struct spill *spill = &dedup->spill;
+    CHECK(spill->active && !spill->all_sorted && spill->sorted_at == spill->sorted_count);
     uint64_t last;
     const struct leaf *leaf = table_leaf(dedup->frozen, table_leaf_at(dedup->frozen, spill->next_high, &last));
     spill->sorted_count =
         leaf_sorted(leaf, table_leaf_capacity(dedup->frozen), dedup->frozen_d, dedup->sorted, dedup->sort_starts);
     spill->sorted_at = 0;
     spill->all_sorted = last == UINT64_MAX;
+    CHECK(last >= spill->next_high); /* leaf after leaf, upwards */
     if (!spill->all_sorted) spill->next_high = last + 1;
     paid(dedup, leaf->count);
 }
@@ -93,10 +99,12 @@ static void sort_next_leaf(struct dedup *dedup) {
 /* Leaves are cleared one by one as the run takes over, so that an empty table never has to be made at once. */
 static void clear_leaves_below(struct dedup *dedup, uint64_t high, bool all) {
     struct spill *spill = &dedup->spill;
+    CHECK(all || spill->clear_high <= high);
     for (;;) {
         uint64_t last;
         uint32_t index = table_leaf_at(dedup->frozen, spill->clear_high, &last);
         if (!all && last >= high) return;
+        CHECK(spill->all_sorted || last < spill->next_high); /* only what was sorted before */
         table_clear_leaf(dedup->frozen, index);
         if (last == UINT64_MAX) return;
         spill->clear_high = last + 1;
@@ -104,6 +112,7 @@ static void clear_leaves_below(struct dedup *dedup, uint64_t high, bool all) {
 }
 
 static void unfreeze(struct dedup *dedup) {
+    CHECK(!dedup->spill.active && dedup->spare == NULL);
     table_reset(dedup->frozen);
     dedup->spare = dedup->frozen;
     dedup->frozen = NULL;
@@ -116,7 +125,8 @@ static enum status spill_end(struct dedup *dedup, struct failure *failure) {
     if (status != STATUS_OK) return status;
     if (table_entries(dedup->frozen) > 0) clear_leaves_below(dedup, UINT64_MAX, true);
     paid(dedup, STEP_ENTRIES);
-    if (run == NULL) return STATUS_OK; /* the next portion */
+    if (run == NULL) return STATUS_OK;              /* the next portion */
+    CHECK(run->file.count <= dedup->spill.entries); /* what was not forgotten meanwhile */
     dedup->spill.active = false;
     dedup->runs_written++;
     enum status let = STATUS_OK;
@@ -124,6 +134,7 @@ static enum status spill_end(struct dedup *dedup, struct failure *failure) {
         let = let_go(dedup, run, failure); /* all were forgotten meanwhile */
     } else {
         CHECK(dedup->run_count < dedup->runs_max);
+        CHECK(dedup->run_count == 0 || dedup->runs[dedup->run_count - 1]->file.offset_max < run->file.offset_min);
         dedup->runs[dedup->run_count++] = run;
     }
     unfreeze(dedup);
@@ -142,6 +153,7 @@ static enum status spill_step(struct dedup *dedup, struct failure *failure) {
         enum status status = run_writer_add(&spill->writer, &entry, failure);
         if (status != STATUS_OK) return status;
     }
+    CHECK(spill->writer.flushed_high >= dedup->frozen_from);
     dedup->frozen_from = spill->writer.flushed_high;
     clear_leaves_below(dedup, dedup->frozen_from, false);
     paid(dedup, STEP_ENTRIES);
@@ -157,6 +169,7 @@ enum status dedup_freeze(struct dedup *dedup, struct failure *failure) {
     }
     dedup_note_frozen(dedup);
     struct table *fresh = dedup->spare != NULL ? dedup->spare : table_create(dedup->table_bytes);
+    CHECK(table_entries(fresh) == 0);
     dedup->frozen = dedup->table;
     dedup->frozen_from = 0;
     dedup->table = fresh;
@@ -189,6 +202,7 @@ static uint32_t merge_choice(const struct dedup *dedup) {
 static enum status merge_begin(struct dedup *dedup, struct failure *failure) {
     struct merge *merge = &dedup->merge;
     *merge = (struct merge){.at = merge_choice(dedup)};
+    CHECK(merge->at + 1 < dedup->run_count);
     struct run **inputs = &dedup->runs[merge->at];
     uint64_t entries = inputs[0]->file.count + inputs[1]->file.count;
     enum status status = begin_run(dedup, &merge->writer, BUFFER_MERGE, entries, false, failure);
@@ -211,6 +225,8 @@ static enum status merge_end(struct dedup *dedup, struct failure *failure) {
     if (status != STATUS_OK) return status;
     paid(dedup, STEP_ENTRIES);
     if (run == NULL) return STATUS_OK; /* the next portion */
+    CHECK(merge->at + 1 < dedup->run_count);
+    CHECK(run->file.count <= inputs[0]->file.count + inputs[1]->file.count); /* nothing comes from nowhere */
     merge->active = false;
     dedup->runs_merged++;
     struct run *old[2] = {inputs[0], inputs[1]};
@@ -228,6 +244,7 @@ static enum status merge_end(struct dedup *dedup, struct failure *failure) {
 
 static enum status merge_step(struct dedup *dedup, struct failure *failure) {
     struct merge *merge = &dedup->merge;
+    CHECK(merge->active && dedup->line.ms <= dedup->d_max.ms); /* what it leaves out is forgotten */
     struct run_cursor *older = &merge->cursors[0], *newer = &merge->cursors[1];
     for (uint32_t i = 0; i < STEP_ENTRIES; i++) {
         if (older->at_end && newer->at_end) return merge_end(dedup, failure);
@@ -258,6 +275,7 @@ static enum status drop_forgotten_run(struct dedup *dedup, bool *did, struct fai
         for (uint32_t k = i; k + 1 < dedup->run_count; k++) dedup->runs[k] = dedup->runs[k + 1];
         dedup->run_count--;
         if (dedup->merge.active && i < dedup->merge.at) dedup->merge.at--;
+        CHECK(!dedup->merge.active || dedup->merge.at + 1 < dedup->run_count);
         *did = true;
         return let_go(dedup, run, failure);
     }
@@ -278,6 +296,7 @@ enum status dedup_step(struct dedup *dedup, struct event_time d, bool *did, stru
     dedup->d_max = d;
     *did = false;
     if (!dedup->spills) return STATUS_OK;
+    CHECK(dedup->run_count <= dedup->runs_max && dedup->old_count <= OLD_MAX);
     if (dedup->kept == NULL) dedup_jump_line(dedup); /* nobody will go on from anywhere */
     enum status status = drop_forgotten_run(dedup, did, failure);
     if (status != STATUS_OK || *did) return status;

@@ -44,6 +44,7 @@ struct dedup_entry leaf_slot_entry(const struct leaf_slot *slot) {
 
 void leaf_init(struct leaf *leaf, struct leaf_slot *zeroed_slots, uint32_t depth, uint32_t full_at) {
     CHECK(slot_is_empty(&zeroed_slots[0]));
+    CHECK(depth <= 32 && full_at > 0);
     *leaf = (struct leaf){.slots = zeroed_slots, .bound_min_ms = INT64_MAX, .full_at = full_at, .depth = depth};
 }
 
@@ -90,12 +91,26 @@ static void leaf_place(struct leaf *leaf, uint32_t capacity, const struct leaf_s
     if (slot_bound_ms(moved) < leaf->bound_min_ms) leaf->bound_min_ms = slot_bound_ms(moved);
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+/* It knows how many it holds, and a bound below which it need not be walked. */
+static bool leaf_is_sound(const struct leaf *leaf, uint32_t capacity) {
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < capacity; at++) {
+        if (slot_is_empty(&leaf->slots[at])) continue;
+        if (slot_bound_ms(&leaf->slots[at]) < leaf->bound_min_ms) return false;
+        count++;
+    }
+    return count == leaf->count;
+}
+#endif
+
 /* The walk begins behind an empty slot, so no run of occupied slots is entered in its middle: when an entry at slot s is
  * taken out, everything between its home and s was placed again already, and the first empty slot from its home on is at
  * or before s. So each entry moves towards its home or stays, and no entry is met twice. */
 uint32_t leaf_rebuild(struct leaf *leaf, uint32_t capacity, struct event_time d, struct leaf *upper) {
     uint32_t dropped = 0, count_before = leaf->count, start = 0;
     CHECK(count_before < capacity);
+    COSTLY_CHECK(leaf_is_sound(leaf, capacity));
     CHECK(upper == NULL || (upper->count == 0 && leaf->depth < 32));
     uint32_t upper_bit = upper == NULL ? 0 : UINT32_C(1) << (31 - leaf->depth);
     while (!slot_is_empty(&leaf->slots[start])) ++start;
@@ -115,6 +130,8 @@ uint32_t leaf_rebuild(struct leaf *leaf, uint32_t capacity, struct event_time d,
     }
     if (upper != NULL) upper->depth = ++leaf->depth;
     CHECK(leaf->count + dropped + (upper == NULL ? 0 : upper->count) == count_before);
+    CHECK(leaf->count == 0 || leaf->bound_min_ms > d.ms); /* nothing that is forgotten is left */
+    COSTLY_CHECK(leaf_is_sound(leaf, capacity) && (upper == NULL || leaf_is_sound(upper, capacity)));
     return dropped;
 }
 
@@ -136,6 +153,14 @@ static void insertion_sort(struct leaf_slot *slots, uint32_t count) {
     }
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool is_ascending(const struct leaf_slot *slots, uint32_t count) {
+    for (uint32_t i = 1; i < count; i++)
+        if (slot_compare(&slots[i - 1], &slots[i]) >= 0) return false;
+    return true;
+}
+#endif
+
 uint32_t leaf_sorted(const struct leaf *leaf, uint32_t capacity, struct event_time d, struct leaf_slot *out,
                      uint32_t *starts) {
     CHECK(leaf->depth <= 32);
@@ -150,11 +175,14 @@ uint32_t leaf_sorted(const struct leaf *leaf, uint32_t capacity, struct event_ti
         starts[bucket] = count;
         count += of_bucket;
     }
+    CHECK(count <= leaf->count);
     for (uint32_t at = 0; at < capacity; at++) {
         const struct leaf_slot *slot = &leaf->slots[at];
         if (!slot_is_empty(slot) && !slot_is_forgotten(slot, d))
             out[starts[bucket_of(slot, leaf->depth, buckets)]++] = *slot;
     }
+    CHECK(starts[buckets - 1] == count); /* the second walk met what the first did */
     insertion_sort(out, count);
+    COSTLY_CHECK(is_ascending(out, count)); /* I1: one live entry of an identity */
     return count;
 }

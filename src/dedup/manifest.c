@@ -31,6 +31,7 @@ void manifest_encode(const struct manifest *manifest, const uint8_t log[RUN_LOG_
     buffer_put_u64(out, (uint64_t)position->d.ms);
     buffer_put_u32(out, manifest->run_count);
     for (uint32_t i = 0; i < manifest->run_count; i++) {
+        CHECK(manifest->runs[i].number > 0 && manifest->runs[i].count > 0);
         buffer_put_u64(out, manifest->runs[i].number);
         buffer_put_u64(out, manifest->runs[i].count);
         buffer_put_u32(out, manifest->runs[i].footer_crc);
@@ -39,7 +40,7 @@ void manifest_encode(const struct manifest *manifest, const uint8_t log[RUN_LOG_
     buffer_append(out, position->state, position->state_len);
     put_u32(out->at + begin + 12, (uint32_t)(out->len - begin + CRC_BYTES));
     buffer_put_u32(out, crc32c(0, (struct bytes){out->at + begin, out->len - begin}));
-    CHECK(out->len - begin <= MANIFEST_BYTES_MAX);
+    CHECK(out->len - begin <= MANIFEST_BYTES_MAX && get_u32(out->at + begin + 12) == out->len - begin);
 }
 
 static enum status damaged(const char *path, const char *what, struct failure *failure) {
@@ -116,6 +117,7 @@ static enum status write_new(const struct files *files, const char *path, struct
 }
 
 enum status manifest_write(const struct files *files, const char *of, struct bytes encoded, struct failure *failure) {
+    CHECK(encoded.len >= MANIFEST_HEAD_BYTES + CRC_BYTES && encoded.len <= MANIFEST_BYTES_MAX);
     char path[MANIFEST_PATH_BYTES], new_path[MANIFEST_PATH_BYTES + 4];
     manifest_path(path, of);
     (void)snprintf(new_path, sizeof new_path, "%s.new", path);

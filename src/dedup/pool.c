@@ -17,6 +17,7 @@ void pool_init(struct pool *pool, uint32_t chunk_bits, uint32_t chunk_count) {
     *pool = (struct pool){.chunk_bits = chunk_bits, .chunk_count = chunk_count};
     arena_init(&pool->arena, (uint64_t)chunk_count << chunk_bits);
     pool->returned = memory_allocate(chunk_count * sizeof *pool->returned);
+    CHECK(pool->arena.bytes + chunk_count * sizeof *pool->returned <= pool_bytes(chunk_bits, chunk_count)); /* I10 */
 }
 
 void pool_fini(struct pool *pool) {
@@ -26,6 +27,7 @@ void pool_fini(struct pool *pool) {
 }
 
 uint32_t pool_free(const struct pool *pool) {
+    CHECK(pool->returned_count <= pool->fresh && pool->fresh <= pool->chunk_count);
     return pool->chunk_count - pool->fresh + pool->returned_count;
 }
 
@@ -40,9 +42,20 @@ static uint8_t *pool_take(struct pool *pool) {
     return memset(at, 0, (size_t)1 << pool->chunk_bits);
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool is_returned(const struct pool *pool, uint64_t chunk) {
+    for (uint32_t i = 0; i < pool->returned_count; i++)
+        if (pool->returned[i] == chunk) return true;
+    return false;
+}
+#endif
+
 static void pool_give_back(struct pool *pool, const uint8_t *at) {
     CHECK(pool->returned_count < pool->fresh);
-    pool->returned[pool->returned_count++] = (uint32_t)((uint64_t)(at - pool->arena.at) >> pool->chunk_bits);
+    const uint64_t byte = (uint64_t)(at - pool->arena.at), chunk = byte >> pool->chunk_bits;
+    CHECK(chunk < pool->fresh && chunk << pool->chunk_bits == byte); /* one that was taken, from its beginning */
+    COSTLY_CHECK(!is_returned(pool, chunk));
+    pool->returned[pool->returned_count++] = (uint32_t)chunk;
 }
 
 void chunks_init(struct chunks *chunks, uint32_t count) {
@@ -50,7 +63,8 @@ void chunks_init(struct chunks *chunks, uint32_t count) {
 }
 
 void chunks_take_up_to(struct chunks *chunks, struct pool *pool, uint32_t taken) {
-    CHECK(taken <= chunks->count);
+    CHECK(taken <= chunks->count && chunks->given_back <= chunks->taken);
+    CHECK(taken <= chunks->taken || taken - chunks->taken <= pool_free(pool));
     while (chunks->taken < taken) chunks->at[chunks->taken++] = pool_take(pool);
 }
 
@@ -61,6 +75,7 @@ void chunks_give_back_below(struct chunks *chunks, struct pool *pool, uint32_t b
 
 void chunks_fini(struct chunks *chunks, struct pool *pool) {
     chunks_give_back_below(chunks, pool, chunks->taken);
+    CHECK(chunks->given_back == chunks->taken); /* nothing stays with who is gone */
     free(chunks->at);
     *chunks = (struct chunks){0};
 }
@@ -78,6 +93,7 @@ static uint8_t *byte_at(const struct chunks *chunks, uint32_t chunk_bits, uint64
 }
 
 void chunks_read(const struct chunks *chunks, uint32_t chunk_bits, uint64_t at, uint8_t *out, size_t len) {
+    CHECK(at + len <= (uint64_t)chunks->taken << chunk_bits);
     while (len > 0) {
         size_t part = in_one_chunk(chunk_bits, at, len);
         memcpy(out, byte_at(chunks, chunk_bits, at), part);
@@ -88,6 +104,7 @@ void chunks_read(const struct chunks *chunks, uint32_t chunk_bits, uint64_t at, 
 }
 
 void chunks_write(struct chunks *chunks, uint32_t chunk_bits, uint64_t at, const uint8_t *bytes, size_t len) {
+    CHECK(at + len <= (uint64_t)chunks->taken << chunk_bits);
     while (len > 0) {
         size_t part = in_one_chunk(chunk_bits, at, len);
         memcpy(byte_at(chunks, chunk_bits, at), bytes, part);

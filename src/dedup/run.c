@@ -11,7 +11,9 @@ _Static_assert((int)RUN_LINE_BYTES == (int)CACHE_LINE_BYTES && (int)RUN_KEY_BYTE
                "what is in memory is what is in the file");
 
 static uint32_t chunks_of(uint64_t bytes, uint32_t chunk_bits) {
-    return (uint32_t)((bytes + (UINT64_C(1) << chunk_bits) - 1) >> chunk_bits);
+    uint64_t chunks = (bytes + (UINT64_C(1) << chunk_bits) - 1) >> chunk_bits;
+    CHECK(chunks <= UINT32_MAX);
+    return (uint32_t)chunks;
 }
 
 uint32_t run_filter_chunks(uint64_t entries, uint32_t chunk_bits) {
@@ -37,6 +39,7 @@ struct run_key run_key_of(struct identity identity) {
 }
 
 void run_filter_add(struct run *run, const struct run_key *key) {
+    COSTLY_CHECK(run_filter_line(run, key->high) * CACHE_LINE_BYTES >> run->chunk_bits < run->filter.taken);
     uint64_t *line = run_filter_line_at(run, run_filter_line(run, key->high));
     for (unsigned i = 0; i < CACHE_LINE_BYTES / 8; i++) line[i] |= key->mask[i];
 }
@@ -52,6 +55,7 @@ static uint64_t index_key(const struct run *run, uint64_t block) {
  * identities would have it first. */
 static uint64_t first_block_of(const struct run *run, uint64_t high) {
     uint64_t first = ((uint64_t)run->index.given_back << run->chunk_bits) / INDEX_KEY_BYTES, end = run->file.block_count;
+    CHECK(first < end); /* what is asked for was not given back */
     uint64_t guess = (high >> 32) * end >> 32;
     if (guess < first) guess = first;
     uint64_t low = first, above = end;
@@ -68,6 +72,7 @@ static uint64_t first_block_of(const struct run *run, uint64_t high) {
             above = middle;
         }
     }
+    CHECK(low >= first && low < end);
     return low;
 }
 
@@ -108,6 +113,7 @@ void run_give_back_below(struct run *run, struct pool *pool, uint64_t high) {
     CHECK(high >= run->from && high <= run->last);
     run->from = high;
     uint64_t line = run_filter_line(run, high), block = first_block_of(run, high);
+    CHECK(line < run->filter_lines && block < run->file.block_count);
     chunks_give_back_below(&run->filter, pool, (uint32_t)(line * CACHE_LINE_BYTES >> run->chunk_bits));
     chunks_give_back_below(&run->index, pool, (uint32_t)(block * INDEX_KEY_BYTES >> run->chunk_bits));
 }
@@ -117,6 +123,7 @@ void run_give_back_below(struct run *run, struct pool *pool, uint64_t high) {
 static enum status load_tail(struct run *run, uint8_t *blocks, uint32_t capacity, struct failure *failure) {
     const struct run_file *file = &run->file;
     uint64_t index_blocks = run_file_index_blocks(file);
+    CHECK(index_blocks + run_file_filter_blocks(file) == file->tail_blocks);
     for (uint64_t first = 0; first < file->tail_blocks;) {
         uint64_t left = file->tail_blocks - first;
         uint32_t count = left < capacity ? (uint32_t)left : capacity;

@@ -9,6 +9,7 @@ enum status run_file_damaged(const struct run_file *run, uint64_t at, const char
 }
 
 void run_file_end(const struct run_file *run, uint64_t magic, uint8_t *block) {
+    CHECK(magic == RUN_HEADER_MAGIC || magic == RUN_FOOTER_MAGIC);
     memset(block, 0, RUN_BLOCK_BYTES);
     put_u64(block + RUN_END_MAGIC_AT, magic);
     put_u32(block + RUN_END_VERSION_AT, RUN_FORMAT_VERSION);
@@ -16,6 +17,9 @@ void run_file_end(const struct run_file *run, uint64_t magic, uint8_t *block) {
     put_u64(block + RUN_END_NUMBER_AT, run->name.number);
     memcpy(block + RUN_END_LOG_AT, run->name.log, RUN_LOG_BYTES);
     if (magic == RUN_FOOTER_MAGIC) {
+        CHECK(run->block_count == run->count / RUN_BLOCK_ENTRIES + (run->count % RUN_BLOCK_ENTRIES != 0));
+        CHECK(run->tail_blocks == run_file_index_blocks(run) + run_file_filter_blocks(run));
+        CHECK(run->count == 0 || (run->offset_min <= run->offset_max && run->bound_max.ms >= 0));
         put_u64(block + RUN_END_COUNT_AT, run->count);
         put_u64(block + RUN_END_BLOCKS_AT, run->block_count);
         put_u64(block + RUN_END_OFFSET_MIN_AT, run->offset_min);
@@ -28,6 +32,7 @@ void run_file_end(const struct run_file *run, uint64_t magic, uint8_t *block) {
 
 static enum status read_blocks(const struct run_file *run, uint64_t at, uint8_t *blocks, uint64_t len,
                                struct failure *failure) {
+    CHECK(at % RUN_BLOCK_BYTES == 0 && len > 0 && len % RUN_BLOCK_BYTES == 0);
     size_t got;
     enum status status = run->files->read(run->file, at, blocks, len, &got, failure);
     if (status != STATUS_OK) return status;
@@ -100,6 +105,7 @@ void run_file_seal(const struct run_file *run, uint8_t *block, enum run_block_ki
     static const uint32_t bytes_each[] = {RUN_ENTRY_BYTES, RUN_KEY_BYTES, RUN_LINE_BYTES};
     uint32_t used = count * bytes_each[kind];
     CHECK(used <= RUN_BLOCK_COUNT_AT);
+    CHECK(count >= 1 && (kind == RUN_BLOCK_OF_ENTRIES || used <= RUN_BLOCK_TAIL_BYTES));
     memset(block + used, 0, RUN_BLOCK_BYTES - used);
     put_u32(block + RUN_BLOCK_COUNT_AT, count);
     put_u32(block + RUN_BLOCK_PARTITION_AT, run->name.partition);
@@ -112,6 +118,7 @@ void run_file_seal(const struct run_file *run, uint8_t *block, enum run_block_ki
 /* How many things the block holds: all blocks of a section but its last are full, so count and place follow from each
  * other. */
 static uint32_t expected_count(uint64_t things, uint64_t block, uint32_t of_block) {
+    CHECK(block * of_block < things);
     uint64_t left = things - block * of_block;
     return left < of_block ? (uint32_t)left : of_block;
 }
@@ -165,6 +172,7 @@ enum status run_file_read_tail(const struct run_file *run, uint64_t first, uint3
 /* --- the cursor --- */
 
 static enum status fill(struct run_cursor *cursor, struct failure *failure) {
+    CHECK(cursor->next_block <= cursor->run->block_count);
     uint64_t left = cursor->run->block_count - cursor->next_block;
     cursor->at_end = left == 0;
     if (cursor->at_end) return STATUS_OK;
@@ -176,6 +184,7 @@ static enum status fill(struct run_cursor *cursor, struct failure *failure) {
 }
 
 static enum status load(struct run_cursor *cursor, struct failure *failure) {
+    CHECK(cursor->block < cursor->held && cursor->index < RUN_BLOCK_ENTRIES);
     const uint8_t *block = cursor->blocks + (size_t)cursor->block * RUN_BLOCK_BYTES;
     struct dedup_entry entry = run_get_entry(block + (size_t)cursor->index * RUN_ENTRY_BYTES);
     bool is_first = cursor->next_block == cursor->held && cursor->block == 0 && cursor->index == 0;

@@ -56,6 +56,8 @@ static void publish(struct run_writer *writer, const uint8_t *block, uint64_t in
 static enum status flush(struct run_writer *writer, uint32_t count, struct failure *failure) {
     struct run *run = writer->run;
     uint64_t first = run->file.block_count, high = writer->previous.high;
+    CHECK(count >= 1 && count == writer->held + (writer->in_block > 0));
+    CHECK(get_u64(writer->blocks) >= writer->flushed_high && get_u64(writer->blocks) <= high); /* blocks ascend */
     for (uint32_t i = 0; i < count; i++)
         run_file_seal(&run->file, writer->blocks + (size_t)i * RUN_BLOCK_BYTES, RUN_BLOCK_OF_ENTRIES, first + i,
                       i < writer->held ? RUN_BLOCK_ENTRIES : writer->in_block);
@@ -66,6 +68,8 @@ static enum status flush(struct run_writer *writer, uint32_t count, struct failu
         if (writer->replaced[i] != NULL) run_give_back_below(writer->replaced[i], writer->pool, high);
     for (uint32_t i = 0; i < count; i++) publish(writer, writer->blocks + (size_t)i * RUN_BLOCK_BYTES, first + i);
     run->file.block_count += count;
+    CHECK(run->file.count > (run->file.block_count - 1) * RUN_BLOCK_ENTRIES); /* all that was added is in the blocks */
+    CHECK(run->file.count <= run->file.block_count * RUN_BLOCK_ENTRIES);
     writer->held = writer->in_block = 0;
     writer->flushed_high = high;
     /* Not for `high` itself: another entry with it may come. */
@@ -87,10 +91,12 @@ enum status run_writer_add(struct run_writer *writer, const struct dedup_entry *
     struct run *run = writer->run;
     CHECK(run->file.count == 0 || identity_compare(writer->previous, entry->identity) < 0);
     CHECK(entry->bound.ms >= 0);
+    CHECK(!writer->entries_done && run->file.count / RUN_ENTRIES_PER_LINE < run->filter_lines); /* count_max */
     if (writer->held == writer->capacity) {
         enum status status = flush(writer, writer->held, failure);
         if (status != STATUS_OK) return status;
     }
+    CHECK(writer->held < writer->capacity && writer->in_block < RUN_BLOCK_ENTRIES);
     run_put_entry(writer->blocks + (size_t)writer->held * RUN_BLOCK_BYTES + (size_t)writer->in_block * RUN_ENTRY_BYTES,
                   entry);
     if (++writer->in_block == RUN_BLOCK_ENTRIES) {
@@ -149,6 +155,7 @@ static enum status write_tail(struct run_writer *writer, uint64_t tail, struct f
     enum status status = file->files->write(file->file, (file->block_count + first + 1) * RUN_BLOCK_BYTES,
                                             (struct bytes){writer->blocks, (size_t)count * RUN_BLOCK_BYTES}, failure);
     if (status == STATUS_OK) file->tail_blocks += count;
+    CHECK(count >= 1 && file->tail_blocks <= tail);
     return status;
 }
 
@@ -173,6 +180,7 @@ enum status run_writer_finish(struct run_writer *writer, struct run **out, struc
     if (run->file.tail_blocks < tail) return write_tail(writer, tail, failure);
     enum status status = write_footer(writer, failure);
     if (status != STATUS_OK) return status;
+    CHECK(run->from == 0 && run->last == UINT64_MAX); /* whole: it answers for all */
     *out = run;
     writer->run = NULL;
     return STATUS_OK;

@@ -60,6 +60,7 @@ static void choose_shape(struct table *table, uint64_t memory_bytes) {
     table->full_at = (uint32_t)(slots * 80 / 100);
     table->split_at = (uint32_t)(slots * 70 / 100);
     table->limit = (uint32_t)(slots * 95 / 100);
+    CHECK(table->split_at < table->full_at && table->full_at < table->limit && table->limit <= table->capacity);
 }
 
 static struct leaf_slot *arena_slots(const struct table *table, uint32_t leaf) {
@@ -118,7 +119,8 @@ static void purge_leaf(struct table *table, struct leaf *leaf, struct event_time
 /* The new leaf takes the upper half of the directory entries that pointed to the old one. */
 static void split_leaf(struct table *table, uint32_t old_index, struct identity member, struct event_time d) {
     struct leaf *leaf = &table->leaves[old_index];
-    CHECK(leaf->depth < table->directory_bits);
+    CHECK(leaf->depth < table->directory_bits && leaf_index(table, member) == old_index);
+    CHECK(table->leaf_count < UINT32_C(1) << table->directory_bits);
     uint32_t new_index = table->leaf_count++;
     if (table->leaf_count > table->leaves_touched) table->leaves_touched = table->leaf_count;
     struct leaf *upper = &table->leaves[new_index];
@@ -128,9 +130,11 @@ static void split_leaf(struct table *table, uint32_t old_index, struct identity 
     table->entries -= dropped;
     leaf->full_at = table->full_at;
 
+    CHECK(upper->depth == leaf->depth && leaf->depth <= table->directory_bits);
     uint32_t span_bits = table->directory_bits - leaf->depth; /* of each half */
     uint64_t prefix = ((uint64_t)leaf_directory_bits(member) << (leaf->depth - 1)) >> 32;
     uint64_t first = (2 * prefix + 1) << span_bits;
+    CHECK(first + (UINT64_C(1) << span_bits) <= UINT64_C(1) << table->directory_bits);
     for (uint64_t entry = first; entry < first + (UINT64_C(1) << span_bits); ++entry) {
         CHECK(table->leaf_of[entry] == old_index);
         table->leaf_of[entry] = new_index;
@@ -192,10 +196,11 @@ static uint64_t mean_from_headroom(uint64_t headroom) {
  * and a split only makes leaves emptier. By chance: a leaf of full depth takes a share of mean n / 2^bits on top of what it
  * has; the descendants of another one share what it has as well as what comes, at random. */
 uint64_t table_room(const struct table *table) {
-    uint64_t count_max = 0, final_max = 0, shared_max = 0;
+    uint64_t count_max = 0, final_max = 0, shared_max = 0, entries = 0;
     for (uint32_t i = 0; i < table->leaf_count; ++i) {
         const struct leaf *leaf = &table->leaves[i];
         uint64_t count = leaf->count;
+        entries += count;
         if (count > count_max) count_max = count;
         if (leaf->depth == table->directory_bits) {
             if (count > final_max) final_max = count;
@@ -204,6 +209,7 @@ uint64_t table_room(const struct table *table) {
             if (share > shared_max) shared_max = share;
         }
     }
+    CHECK(entries == table->entries);
     if (count_max >= table->limit) return 0;
     uint64_t certain = table->limit - count_max;
     uint64_t mean_shared = mean_from_headroom(table->limit);
@@ -222,6 +228,7 @@ bool table_purge_some(struct table *table, struct event_time d) {
         table->purge_minute = d.ms / MINUTE_MS;
         table->purge_left = table->leaf_count;
     }
+    CHECK(table->purge_left <= table->leaf_count && table->purge_next < table->leaf_count);
     for (uint32_t i = 0; i < PURGE_LEAVES && table->purge_left > 0; ++i) {
         purge_leaf(table, &table->leaves[table->purge_next], d);
         table->purge_next = (table->purge_next + 1) % table->leaf_count;
@@ -235,7 +242,8 @@ struct dedup_usage table_usage(const struct table *table) {
     uint64_t fixed = fixed_bytes(table->directory_bits);
     uint64_t by_chance = mean_from_headroom(table->limit) << table->directory_bits;
     uint64_t certain = table->limit;
-    CHECK(table->leaf_count <= leaves_max);
+    CHECK(table->leaf_count <= table->leaves_touched && table->leaves_touched <= leaves_max);
+    CHECK(fixed + table->leaves_touched * leaf_bytes(table) <= table->memory_bytes); /* I10 */
     return (struct dedup_usage){
         .entries = table->entries,
         .entries_max = by_chance > certain ? by_chance : certain,
@@ -255,7 +263,9 @@ uint32_t table_leaf_capacity(const struct table *table) {
 uint32_t table_leaf_at(const struct table *table, uint64_t high, uint64_t *last) {
     uint32_t index = leaf_index(table, (struct identity){.high = high});
     uint32_t depth = table->leaves[index].depth;
+    CHECK(index < table->leaf_count && depth <= table->directory_bits);
     *last = depth == 0 ? UINT64_MAX : high | UINT64_MAX >> depth;
+    CHECK(*last >= high);
     return index;
 }
 
@@ -274,8 +284,17 @@ void table_clear_leaf(struct table *table, uint32_t index) {
     leaf->bound_min_ms = INT64_MAX;
 }
 
+#ifdef TALLY_COSTLY_CHECKS
+static bool is_clear(const struct table *table) {
+    for (uint64_t at = 0; at < table->leaf_count * leaf_bytes(table); at++)
+        if (table->arena.at[at] != 0) return false;
+    return true;
+}
+#endif
+
 void table_reset(struct table *table) {
     CHECK(table->entries == 0);
+    COSTLY_CHECK(is_clear(table)); /* a leaf begins with zeroed slots */
     memset(table->leaf_of, 0, sizeof *table->leaf_of << table->directory_bits);
     leaf_init(&table->leaves[0], arena_slots(table, 0), 0, table->full_at);
     table->leaf_count = 1;

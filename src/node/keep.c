@@ -13,12 +13,14 @@
 void node_keep_choose(struct node *node, uint32_t p, struct journal_offset counted_below) {
     struct node_partition *partition = &node->partitions[p];
     pthread_mutex_lock(&partition->lock);
+    CHECK(partition->keep_chosen || !partition->keep_due);
     if (!partition->keep_chosen) partition->keep_chosen = aggregator_keep_choose(partition->aggregator, counted_below);
     pthread_mutex_unlock(&partition->lock);
 }
 
 void node_keep_flushed(struct node *node) {
     bool any = false;
+    CHECK(!node->flush_needed); /* no list is written of what the store may lose */
     for (uint32_t p = 0; p < node->partition_count; p++) {
         struct node_partition *partition = &node->partitions[p];
         pthread_mutex_lock(&partition->lock);
@@ -41,6 +43,7 @@ bool node_keep_is_due(struct node *node) {
 static bool take(struct node *node, uint32_t p) {
     struct node_partition *partition = &node->partitions[p];
     pthread_mutex_lock(&partition->lock);
+    CHECK(partition->keep_chosen || !partition->keep_due);
     bool taken = partition->keep_due && aggregator_keep_take(partition->aggregator, &node->keeping);
     if (partition->keep_due && !taken) partition->keep_due = partition->keep_chosen = false;
     pthread_mutex_unlock(&partition->lock);
@@ -56,6 +59,7 @@ bool node_step_keep(struct node *node) {
         struct failure failure = {0};
         enum status status = dedup_keep_write(&node->seam.files, &node->keeping, &failure);
         pthread_mutex_lock(&partition->lock);
+        CHECK(partition->keep_due && partition->keep_chosen); /* nobody else ends it */
         if (status == STATUS_OK) aggregator_keep_done(partition->aggregator);
         partition->keep_due = partition->keep_chosen = false;
         pthread_mutex_unlock(&partition->lock);

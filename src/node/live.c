@@ -49,6 +49,7 @@ static void live_put(struct node *node, void *const *watching, unsigned count) {
         CHECK(live->listed < LIVE_REQUESTS_MAX);
         live->requests[live->listed++] = watching[i];
     }
+    CHECK(live->listed <= live->watchers);
     pthread_mutex_unlock(&live->lock);
     if (!ended) return;
     for (unsigned i = 0; i < count; i++) node->seam.requests.finish(node->seam.requests.self, watching[i]);

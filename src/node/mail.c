@@ -28,6 +28,8 @@ static void inbox_push(struct inbox *inbox, struct journal_record *record) {
         inbox->first = 0;
         inbox->capacity = capacity;
     }
+    CHECK(inbox->count == 0 || /* I2: in the journal's order */
+          inbox->records[(inbox->first + inbox->count - 1) % inbox->capacity]->number < record->number);
     CHECK(inbox->count < inbox->capacity && inbox->count <= INBOX_RECORDS_MAX); /* I10 */
     inbox->records[(inbox->first + inbox->count++) % inbox->capacity] = record;
 }

@@ -193,6 +193,7 @@ static void begin_pass(struct node *node) {
     recalculation->end_record = node->totals.records + 1;
     pthread_mutex_unlock(&node->mail_lock);
     recalculation->records = 0;
+    CHECK(recalculation->partition < node->partition_count && recalculation->atom_count > 0);
     CHECK(recalculation->scan == NULL && recalculation->minute_count == 0 && recalculation->ads_stored);
     recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
     char name[DEDUP_FILE_NAME_BYTES];
@@ -269,6 +270,7 @@ static enum status advance(struct node *node, struct failure *failure) {
 static void note_progress(struct node *node) {
     const struct recalculation *recalculation = node->recalculation;
     double pass = recalculation->scan != NULL ? (double)recalculation->records / (double)recalculation->end_record : 0;
+    CHECK(recalculation->partition <= node->partition_count && recalculation->records <= recalculation->end_record);
     double done = (recalculation->partition + pass) / node->partition_count;
     atomic_store(&node->recalculating_id, recalculation->filter_id);
     atomic_store(&node->recalculated_permille, (unsigned)(done * 1000));

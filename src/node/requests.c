@@ -156,6 +156,7 @@ static void gather_partitions(struct node *node, struct query_status *status) {
         status->filters_aggregators_bytes += aggregator_atoms_memory_bytes(partition->aggregator);
         pthread_mutex_unlock(&partition->lock);
         CHECK(usage.entries <= usage.entries_max);
+        CHECK(usage.bytes <= usage.bytes_max); /* I10 */
         status->dedup.entries += usage.entries;
         status->dedup.entries_max += usage.entries_max;
         status->dedup.bytes += usage.bytes;

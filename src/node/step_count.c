@@ -70,6 +70,8 @@ static void check_taken(struct node *node, uint32_t p) {
     const struct partial *partial = &node->partitions[p].partial;
     CHECK(partial->partition == p && partial->from.at == view_partition(node->view, p)->offset.at);
     CHECK(verdict_totals_clicks(&partial->totals) == partial->watermark.clicks); /* I4 */
+    CHECK(partial->to.at > partial->from.at && partial->increment_count <= partial->to.at - partial->from.at);
+    CHECK(partial->filters_number >= view_partition(node->view, p)->filters_number);
     CHECKF(is_durable(node, p, partial->to), "I3: partition %u, offset %llu", p, (unsigned long long)partial->to.at);
 }
 
@@ -96,6 +98,10 @@ static bool publish(struct node *node, struct mono_time now) {
         if (taken[p]) view_apply(node->view, &node->partitions[p].partial);
     /* A replay passes filter records below the checkpoints, too: then nothing is taken. */
     for (uint32_t p = 0; p < node->partition_count; p++) view_pass_filters(node->view, p, filters[p]);
+    for (uint32_t p = 0; p < node->partition_count; p++) {
+        CHECK(view_partition(node->view, p)->filters_number == filters[p]);
+        CHECK(!taken[p] || view_partition(node->view, p)->offset.at == node->partitions[p].partial.to.at); /* I5 */
+    }
     node_apply_filter_mail(node);
     const uint64_t version = view_version(node->view);
     view_publish(node->view);
@@ -194,6 +200,7 @@ static bool flush(struct node *node, struct mono_time now) {
 
 /* What is in runs by now is kept, once: the next start has that much less to read. True when that is done. */
 static bool keep_last(struct node *node) {
+    CHECK(!node->flush_needed); /* the last flush was before */
     if (!node->kept_at_stop && !node_keep_is_due(node)) {
         node->kept_at_stop = true;
         for (uint32_t p = 0; p < node->partition_count; p++)

@@ -13,6 +13,7 @@ static void fail_with(struct node *node, struct failure *failure, enum status st
 void node_note_durable(struct node *node, const struct journal_record *record) {
     const struct journal_totals totals = journal_totals(node->journal);
     const struct rules *rules = journal_rules(node->journal);
+    CHECK(totals.accepted <= totals.received); /* I4 */
     pthread_mutex_lock(&node->mail_lock);
     CHECK(totals.received >= node->totals.received && totals.accepted >= node->totals.accepted);
     CHECK(totals.records >= node->totals.records && rules->number >= node->rules.number);
@@ -86,6 +87,7 @@ static bool replay(struct node *node) {
         status = node_commit_configured_filters(node, &failure);
         /* What it wrote has to be in the view first; then it finds nothing left to write. */
         if (status == STATUS_OK && filters_number(journal_filters(node->journal)) == filters) {
+            CHECK(node->started && node->replay_ended);
             node_begin_serving(node);
             return true;
         }
@@ -154,6 +156,7 @@ static bool commit(struct node *node) {
     if (!node_inbox_has_room(node)) return false;
     if (node_commit_control(node)) return true;
     size_t taken = take_batches(node, batches), count = send_back_doubtful(node, batches, taken);
+    CHECK(count <= taken && taken <= COUNT_BATCHES_MAX);
     for (size_t i = 0; i < count; i++) journal_batches[i] = &batches[i]->journal;
 
     struct failure failure = {0};
@@ -206,6 +209,8 @@ static bool stop(struct node *node) {
         for (uint32_t p = 0; p < node->partition_count; p++) /* the two clocks of a partition tell the same time */
             CHECK(
                 watermark_equal(journal_watermark(node->journal, p), aggregator_watermark(node->partitions[p].aggregator)));
+        for (uint32_t p = 0; p < node->partition_count; p++) /* what is sealed is in the store */
+            CHECK(view_partition(node->view, p)->checkpoint_offset.at == journal_end(node->journal, p).at);
         node_end_recalculation(node);
         enum status status = journal_close(node->journal, &failure);
         node->journal = NULL;
