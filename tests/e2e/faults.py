@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 import tempfile
@@ -96,6 +97,18 @@ FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, uint32_t)
 SHUTDOWNS = {"flushed": 0, "log flushed": 1, "not flushed": 2}
 
 
+def stand_still(process):
+    """Returns when no thread of it runs; those that the kernel works for stop when it is done."""
+    def states():
+        try:
+            return {task.read_text().rpartition(")")[2].split()[0] for task in pathlib.Path(f"/proc/{process.pid}/task").glob("*/stat")}
+        except OSError:  # a thread that has just ended
+            return {"R"}
+
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: process.poll() is not None or states() <= {"T", "D", "Z"}, "it stands still")
+
+
 class PowerDisk:
     """An ext4 in a file whose power can be cut. Raises PowerlessDisk where that cannot be."""
 
@@ -121,8 +134,11 @@ class PowerDisk:
         if done.returncode != 0:
             raise PowerlessDisk(f"an ext4 in a file cannot be mounted here: {done.stderr.strip()}")
 
-    def cut_power(self, how):
-        """From here on nothing reaches the disk, and every call says so."""
+    def cut_power(self, how, process=None):
+        """From here on nothing reaches the disk, and every call says so. The process stands still from just before on, as
+        it would without power: an ext4 that is shut down in the middle of a sync may well say that it succeeded."""
+        if process is not None:
+            stand_still(process)
         place = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(place, FS_IOC_SHUTDOWN, struct.pack("I", SHUTDOWNS[how]))

@@ -150,21 +150,24 @@ def test_a_clock_that_steps_forward_stops_intake_and_time_until_it_is_back_or_th
         answer = server.post(click.json_line())
         if answer.status == 200:
             sent.append(click)
-        else:
-            assert answer.status == 503 and int(answer.headers["Retry-After"]) >= 1
+        elif answer.status == 503:
+            assert int(answer.headers["Retry-After"]) >= 1
+        else:  # libfaketime has not told the server of the step yet, or tells it the true time for a moment
+            assert answer.json()["errors_by_code"] == {"future_timestamp": 1}
+            return None
         return answer.status == 200
 
     def assert_refuses_and_stands_still():
-        wait_until(lambda: not send(), "clicks are refused")
+        wait_until(lambda: send() is False, "clicks are refused")
         assert b"\nclock waits: " in server.get("/readyz?verbose").body
         wait_until(lambda: all(partition["offset"] == partition["journal_end"] for partition in server.status()["partitions"]),
                    "all is seen")
         watermark = server.status()["watermark"]
         time.sleep(1.5)  # in which two ticks would be due
-        assert server.status()["watermark"] == watermark and not send()
+        assert server.status()["watermark"] == watermark and send() is not True
         assert server.settled()["counted"] == len(sent) == server.count("ad1", "?from=202001010000&to=204001010000")
 
-    assert send()
+    wait_until(send, "clicks are taken")
     clock.step(seconds)
     assert_refuses_and_stands_still()
     clock.step(-seconds)

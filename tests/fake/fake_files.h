@@ -71,8 +71,9 @@ enum fake_lie {
 };
 /* The `nth` sync or write from now on is such a one, and all that come after it when `for_good`; until a crash or heal. */
 void fake_files_lie(struct fake_files *fake, enum fake_lie lie, uint64_t nth, bool for_good);
-/* Some bits of some durable bytes change, or a sector of them is lost; whoever reads sees it. False: there are none. */
-bool fake_files_rot(struct fake_files *fake, struct random_sequence *random);
+/* Some bits of some durable bytes change, or a sector of them is lost, in a file whose path begins with `folder` (NULL:
+ * any); whoever reads sees it. False: there are none. */
+bool fake_files_rot(struct fake_files *fake, const char *folder, struct random_sequence *random);
 /* Somebody brings back what rotted, as far as it is still there. False: nothing is left of it. */
 bool fake_files_undo_rot(struct fake_files *fake);
 /* Readers see what is on the disk from now on, where nothing waits to be synced. */

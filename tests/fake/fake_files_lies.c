@@ -24,17 +24,19 @@ bool fake_lie_strikes(struct fake_files *fake, enum fake_lie lie) {
     return true;
 }
 
-/* Some file with durable bytes, or NULL. */
-static struct fake_inode *choose_inode(struct fake_files *fake, struct random_sequence *random) {
+static bool may_choose(const struct fake_name *name, const char *folder) {
+    bool in = folder == NULL || strncmp(name->path, folder, strlen(folder)) == 0;
+    return in && name->inode != NULL && name->inode->durable.len > 0;
+}
+
+/* Some file with durable bytes, of that folder unless it is NULL; or NULL. */
+static struct fake_inode *choose_inode(struct fake_files *fake, const char *folder, struct random_sequence *random) {
     size_t count = 0, chosen;
-    for (size_t i = 0; i < fake->now.count; i++)
-        count += fake->now.at[i].inode != NULL && fake->now.at[i].inode->durable.len > 0;
+    for (size_t i = 0; i < fake->now.count; i++) count += may_choose(&fake->now.at[i], folder);
     if (count == 0) return NULL;
     chosen = random_sequence_below(random, count);
-    for (size_t i = 0; i < fake->now.count; i++) {
-        struct fake_inode *inode = fake->now.at[i].inode;
-        if (inode != NULL && inode->durable.len > 0 && chosen-- == 0) return inode;
-    }
+    for (size_t i = 0; i < fake->now.count; i++)
+        if (may_choose(&fake->now.at[i], folder) && chosen-- == 0) return fake->now.at[i].inode;
     return NULL;
 }
 
@@ -49,7 +51,7 @@ static uint64_t choose_place(const struct fake_inode *inode, struct random_seque
 /* A drive mistakes the sector, seldom the place within it. */
 void fake_misdirect(struct fake_files *fake, struct fake_inode *inode, uint64_t offset, struct bytes bytes) {
     struct random_sequence *random = &fake->random;
-    struct fake_inode *target = random_sequence_below(random, 2) == 0 ? inode : choose_inode(fake, random);
+    struct fake_inode *target = random_sequence_below(random, 2) == 0 ? inode : choose_inode(fake, NULL, random);
     if (target == NULL || target->durable.len == 0) return;
     uint64_t sectors = target->durable.len / FAKE_SECTOR_BYTES + 1;
     uint64_t at = random_sequence_below(random, sectors) * FAKE_SECTOR_BYTES + offset % FAKE_SECTOR_BYTES;
@@ -74,8 +76,8 @@ static void rot_byte(struct fake_files *fake, struct fake_inode *inode, uint64_t
         (struct fake_rot){.inode = fake_inode_hold(inode), .offset = offset, .was = was, .became = became};
 }
 
-bool fake_files_rot(struct fake_files *fake, struct random_sequence *random) {
-    struct fake_inode *inode = choose_inode(fake, random);
+bool fake_files_rot(struct fake_files *fake, const char *folder, struct random_sequence *random) {
+    struct fake_inode *inode = choose_inode(fake, folder, random);
     if (inode == NULL) return false;
     uint64_t at = choose_place(inode, random), kind = random_sequence_below(random, 8);
     size_t before = fake->rot_count;

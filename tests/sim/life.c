@@ -106,7 +106,8 @@ bool world_start(struct world *world, struct node **out, struct failure *failure
     *failure = (struct failure){0};
     if (node_open(&world->seam, &world->options, &node, failure) != STATUS_OK) return false;
     for (unsigned steps = 0; node_phase(node) == NODE_REPLAYING && steps < START_STEPS_MAX; steps++) {
-        if (steps + 1 == world->rot_at) world->coverage->rot_in_a_start += fake_files_rot(world->files, &world->random);
+        if (steps + 1 == world->rot_at)
+            world->coverage->rot_in_a_start += fake_files_rot(world->files, NULL, &world->random);
         (void)world_step_node(world, node);
         world_advance(world, 1);
     }
@@ -175,7 +176,7 @@ static bool says_the_store_is_damaged(const char *text) {
     return strstr(text, "the store is damaged") != NULL || strstr(text, "remove the store directory") != NULL;
 }
 
-static bool says_a_run_is_damaged(const struct failure *failure) {
+bool world_names_a_damaged_run(const struct failure *failure) {
     return failure->status == STATUS_CORRUPT && strncmp(failure->text, "dedup/", strlen("dedup/")) == 0 &&
            strstr(failure->text, "at byte") != NULL;
 }
@@ -188,7 +189,7 @@ static void take_refusal(struct world *world, const struct failure *failure, con
         world_wipe_store(world);
         return;
     }
-    if (says_a_run_is_damaged(failure)) { /* the next start makes it anew */
+    if (world_names_a_damaged_run(failure)) { /* the next start makes it anew */
         world->coverage->runs_damaged++;
         return;
     }

@@ -231,6 +231,7 @@ static void step(struct world *world) {
     if (below(world, 4) == 0) world_advance(world, (int64_t)below(world, 400));
     if (below(world, 300) == 0) world->clock_step_ms = 0; /* somebody sets it right */
     if (node_phase(world->node) != NODE_FAILED) return;
+    world->coverage->runs_damaged += world_names_a_damaged_run(node_failure(world->node));
     /* It stopped because something failed: the machine died with it, or only the process. */
     if (below(world, 3) == 0)
         world_kill(world);

@@ -154,6 +154,8 @@ void world_choose_rules(struct world *world);
 /* Opens a node and steps it until it serves. Otherwise there is none, and `failure` says why. */
 bool world_start(struct world *world, struct node **out, struct failure *failure);
 void world_stop_cleanly(struct world *world);
+/* The failure is that a file of identities is damaged. */
+bool world_names_a_damaged_run(const struct failure *failure);
 /* The machine dies, or the process alone: what was not synced is lost, kept or torn. The node is gone. */
 void world_cut_power(struct world *world);
 void world_kill(struct world *world);

@@ -116,7 +116,7 @@ static void a_misdirected_write_harms_another_place(void **state) {
 static void rot_is_seen_by_readers_and_can_be_brought_back(void **state) {
     (void)state;
     struct bench bench = begin();
-    assert_true(fake_files_rot(bench.fake, &bench.random));
+    assert_true(fake_files_rot(bench.fake, NULL, &bench.random));
     assert_false(holds(&bench, "old"));
     fake_files_crash(bench.fake, &bench.random);
     assert_false(holds(&bench, "old"));
