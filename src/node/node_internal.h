@@ -106,13 +106,11 @@ struct node {
     struct recalculation *recalculation; /* recalculate.h */
     atomic_uint recalculating_id, recalculated_permille;
 
-    bool replay_ended, started;                           /* the journal step's */
-    struct mono_time opened_at, published_at, flushed_at; /* the reducer's */
-    bool flush_needed;
-    uint64_t unflushed_clicks;            /* in checkpoints since the last flush */
-    struct mono_time rankings_rest_until; /* the reducer's */
-    bool kept_at_stop;                    /* the reducer's */
-    struct dedup_keeping keeping;         /* the keeper's */
+    bool replay_ended, started;      /* the journal step's */
+    bool flush_needed, kept_at_stop; /* the reducer's, as the next */
+    struct mono_time opened_at, published_at, flushed_at, rankings_rest_until;
+    uint64_t unflushed_clicks;    /* in checkpoints since the last flush */
+    struct dedup_keeping keeping; /* the keeper's */
 };
 
 /* Everything stops here: the first reason wins, all that waits is answered 503. */
