@@ -240,9 +240,8 @@ static void begin_serving(struct world *world) {
 static bool try_to_start(struct world *world) {
     struct failure failure;
     uint64_t destroyed = fake_files_counts(world->files).destroyed;
-    bool readable = true;
     if (destroyed != world->destroyed_seen) {
-        readable = world_take_stock(world);
+        world->log_unreadable = !world_take_stock(world);
         world->destroyed_seen = destroyed;
     }
     if (!fine(world)) return false;
@@ -254,7 +253,7 @@ static bool try_to_start(struct world *world) {
     bool started = world_start(world, &world->node, &failure);
     world->rot_at = 0;
     bool rotted = fake_files_counts(world->files).destroyed != destroyed;
-    if (started && !readable) {
+    if (started && world->log_unreadable) {
         take_unread_damage(world);
     } else if (started) {
         begin_serving(world);

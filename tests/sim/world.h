@@ -93,8 +93,9 @@ struct world {
     bool journal_lost;  /* refused for good: what the run was about is gone */
     bool store_rotten;  /* some value of the store is damaged */
     uint64_t destroyed_seen;
-    unsigned rot_at; /* this step of a start; 0: not */
-    int64_t slow_ms; /* a write takes up to this long */
+    bool log_unreadable; /* to who reads all of it, as of what is destroyed_seen */
+    unsigned rot_at;     /* this step of a start; 0: not */
+    int64_t slow_ms;     /* a write takes up to this long */
     enum world_order order;
     uint32_t turn;
     int stage; /* the step under way: an enum node_stage, or -1 */
