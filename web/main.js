@@ -123,7 +123,7 @@ function showTiles(status) {
   setText(byId("tile-lag"), watermark === null ? "–" : span(parseTime(status.now) - watermark));
   setText(byId("tile-pending"), count(exact(status.totals.pending)));
   setText(byId("tile-ads"), count(exact(status.ads)));
-  setText(byId("tile-version"), `view ${count(exact(status.version))}`);
+  setText(byId("tile-version"), status.version === null ? "no view yet" : `view ${count(exact(status.version))}`);
   setText(byId("clock"), clock(parseTime(status.now)));
   setText(byId("build"), `tally ${status.version_info.version}`);
 }
