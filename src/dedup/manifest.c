@@ -17,6 +17,14 @@ void manifest_path(char path[MANIFEST_PATH_BYTES], const char *of) {
     CHECK(len > 0 && len < MANIFEST_PATH_BYTES);
 }
 
+/* A run has a number and something in it, and is listed once. */
+static bool may_be_listed(const struct manifest *manifest, uint32_t at) {
+    const struct manifest_run *run = &manifest->runs[at];
+    for (uint32_t i = 0; i < at; i++)
+        if (manifest->runs[i].number == run->number) return false;
+    return run->number > 0 && run->count > 0;
+}
+
 void manifest_encode(const struct manifest *manifest, const uint8_t log[RUN_LOG_BYTES], uint32_t partition,
                      struct buffer *out) {
     const struct dedup_position *position = &manifest->position;
@@ -31,7 +39,7 @@ void manifest_encode(const struct manifest *manifest, const uint8_t log[RUN_LOG_
     buffer_put_u64(out, (uint64_t)position->d.ms);
     buffer_put_u32(out, manifest->run_count);
     for (uint32_t i = 0; i < manifest->run_count; i++) {
-        CHECK(manifest->runs[i].number > 0 && manifest->runs[i].count > 0);
+        CHECK(may_be_listed(manifest, i));
         buffer_put_u64(out, manifest->runs[i].number);
         buffer_put_u64(out, manifest->runs[i].count);
         buffer_put_u32(out, manifest->runs[i].footer_crc);
@@ -58,6 +66,7 @@ static void decode_body(struct reader *reader, struct manifest *out) {
         out->runs[i].number = reader_u64(reader);
         out->runs[i].count = reader_u64(reader);
         out->runs[i].footer_crc = reader_u32(reader);
+        if (!may_be_listed(out, i)) reader->bad = true;
     }
     position->state_len = reader_u32(reader);
     if (position->state_len > sizeof position->state) reader->bad = true;

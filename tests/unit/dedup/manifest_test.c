@@ -104,6 +104,27 @@ static void another_journal_partition_or_version_is_refused(void **state) {
     buffer_fini(&bytes);
 }
 
+/* Behind right checksums: a run without a number or without an identity, and one that is listed twice. */
+static void figures_that_cannot_be_are_damage(void **state) {
+    (void)state;
+    enum { FIRST_RUN = 56, RUN_BYTES = 8 + 8 + 4 };
+    static const struct {
+        size_t at;
+        uint64_t value;
+    } changes[] = {{FIRST_RUN, 0}, {FIRST_RUN + 8, 0}, {FIRST_RUN + RUN_BYTES, 7}};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct buffer bytes = encoded();
+        struct manifest read;
+        struct failure failure = {0};
+        assert_int_equal(get_u64(bytes.at + FIRST_RUN), 7);
+        put_u64(bytes.at + changes[i].at, changes[i].value);
+        put_u32(bytes.at + bytes.len - 4, crc32c(0, (struct bytes){bytes.at, bytes.len - 4}));
+        assert_int_equal(manifest_decode(buffer_view(&bytes), a_path, a_log, 3, &read, &failure), STATUS_CORRUPT);
+        assert_string_equal(failure.text, "dedup/p03.manifest: figures that cannot be");
+        buffer_fini(&bytes);
+    }
+}
+
 static void version_1_is_written_as_it_always_was(void **state) {
     (void)state;
     uint8_t golden[1024];
@@ -150,6 +171,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_read),
         cmocka_unit_test(any_cut_and_any_flipped_bit_is_damage),
+        cmocka_unit_test(figures_that_cannot_be_are_damage),
         cmocka_unit_test(another_journal_partition_or_version_is_refused),
         cmocka_unit_test(version_1_is_written_as_it_always_was),
         cmocka_unit_test(a_crash_while_it_is_replaced_leaves_the_old_or_the_new),
