@@ -167,6 +167,18 @@ static void say_refusing(struct serve_log *say, const struct node_condition *con
     }
 }
 
+/* Full is 503, so it is said while there is time to act. */
+static void say_dedup_memory(struct serve_log *say, const struct node_condition *condition) {
+    uint64_t entries = condition->dedup_entries, max = condition->dedup_entries_max;
+    if (entries < max / 4 * 3) say->dedup_low = false;
+    if (say->dedup_low || entries < max / 5 * 4) return;
+    say->dedup_low = true;
+    log_write(&say->log, wall_now(say), LOG_EVENT_DEDUP_MEMORY_LOW,
+              LOG_FIELDS(log_number("entries", (int64_t)entries), log_number("entries_max", (int64_t)max)),
+              "the memory for identities is at %.0f%%: %.1f million of %.1f million clicks; raise --dedup-memory",
+              (double)entries * 100 / (double)max, (double)entries / 1e6, (double)max / 1e6);
+}
+
 static void say_slow_commits(struct serve_log *say, const struct node_condition *condition, struct mono_time now) {
     if (condition->slowest_commit_ms > say->slowest_commit_ms) say->slowest_commit_ms = condition->slowest_commit_ms;
     uint64_t commits = condition->slow_commits - say->slow_commits_told;
@@ -225,6 +237,7 @@ void serve_log_look(struct serve_log *say, struct node *node, const struct http_
     if (!say->ready) {
         say_progress(say, node, now);
     } else if (serving) {
+        say_dedup_memory(say, &condition);
         say_refusing(say, &condition, now);
         if (condition.checkpoints != say->known.checkpoints)
             log_write(&say->log, wall_now(say), LOG_EVENT_CHECKPOINT,

@@ -17,6 +17,7 @@ struct serve_log {
     struct mono_time untrusted_since;
     struct mono_time commits_at, cuts_at; /* the last line about slow commits, and about connections */
     bool ready;                           /* said so */
+    bool dedup_low;                       /* said so, and it still is */
     enum node_refusal refusing;           /* said so; or NODE_REFUSES_NOT */
     uint64_t refused_before;              /* requests, when it was said */
     struct node_condition known;          /* what was told already */

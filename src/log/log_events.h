@@ -33,6 +33,10 @@
     X(CLOCK_TRUSTED, "clock_trusted", INFO, "seconds", "The clock is right again.")                                         \
     X(REFUSING, "refusing", WARN, "reason", "Clicks get 503 with this reason.")                                             \
     X(ACCEPTING, "accepting", INFO, "refused, seconds", "Clicks are taken again; how many requests got 503 meanwhile.")     \
+    X(DEDUP_MEMORY_LOW, "dedup_memory_low", WARN, "entries, entries_max",                                                   \
+      "Identities take four fifths of what surely fits into their memory. Raise --dedup-memory at the next restart, "       \
+      "before "                                                                                                             \
+      "clicks get 503. Again when it was below three quarters in between.")                                                 \
     X(CONNECTIONS_CUT, "connections_cut", WARN, "reason, connections",                                                      \
       "Connections were ended by the server since the line before, at most one line in 10 s for each reason.")              \
     X(STOPPING, "stopping", INFO, "signal",                                                                                 \

@@ -92,10 +92,13 @@ struct node_condition node_condition(struct node *node) {
     struct node_condition condition = {
         .refusal = node_refusal(node),
         .clock_trusted = atomic_load(&node->clock_trusted),
+        .dedup_entries_max = node->progress.dedup_entries_max,
         .checkpoints = atomic_load(&node->checkpoints),
         .slow_commits = atomic_load(&node->slow_commits),
         .slowest_commit_ms = (int64_t)(atomic_exchange(&node->slowest_commit_ns, 0) / 1000000),
     };
+    for (uint32_t p = 0; p < node->partition_count; p++)
+        condition.dedup_entries += atomic_load(&node->partitions[p].dedup_entries);
     for (unsigned i = 0; i < NODE_REFUSALS; i++) condition.refused[i] = atomic_load(&node->refused[i]);
     return condition;
 }

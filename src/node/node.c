@@ -83,8 +83,10 @@ static void open_partition(struct node *node, uint32_t p) {
     partition->aggregator = aggregator_create(p, &dedup, node->ads, &checkpoint, &node->options.listener);
     partition->checkpoint_at = node->opened_at;
     atomic_init(&partition->dedup_room, aggregator_dedup_room(partition->aggregator));
-    CHECK(atomic_load(&partition->dedup_room) <= aggregator_dedup_usage(partition->aggregator).entries_max);
-    node->progress.dedup_entries_max += aggregator_dedup_usage(partition->aggregator).entries_max;
+    struct dedup_usage usage = aggregator_dedup_usage(partition->aggregator);
+    atomic_init(&partition->dedup_entries, usage.entries);
+    CHECK(atomic_load(&partition->dedup_room) <= usage.entries_max);
+    node->progress.dedup_entries_max += usage.entries_max;
 }
 
 static void note_restored(struct node *node, uint32_t p, const struct failure *why) {

@@ -132,6 +132,7 @@ struct node_condition {
     enum node_refusal refusal;
     uint64_t refused[NODE_REFUSALS]; /* requests answered 503, by reason */
     bool clock_trusted;
+    uint64_t dedup_entries, dedup_entries_max; /* identities remembered, and what surely fits */
     uint64_t checkpoints;
     uint64_t slow_commits;     /* that took a second or longer */
     int64_t slowest_commit_ms; /* of those since the call before; 0: none */

@@ -41,6 +41,7 @@ struct node_partition {
     struct partial partial; /* the reducer's, memory is swapped to and fro */
     struct mono_time checkpoint_at;
     atomic_ullong dedup_room;
+    atomic_ullong dedup_entries;
     bool keep_chosen, keep_due; /* guarded by lock: keep.c */
 };
 

@@ -25,10 +25,12 @@ bool node_step_aggregate(struct node *node, uint32_t p) {
         status = aggregator_tidy(partition->aggregator, 2 * INTAKE_BATCH_CLICKS, &did, &failure);
     }
     uint64_t room = aggregator_dedup_room(partition->aggregator);
+    uint64_t entries = aggregator_dedup_usage(partition->aggregator).entries;
     pthread_mutex_unlock(&partition->lock);
 
     /* Room first, pending after: what intake adds up is never more than there is. */
     atomic_store(&partition->dedup_room, room);
+    atomic_store(&partition->dedup_entries, entries);
     if (record != NULL) {
         uint64_t clicks = node_record_clicks(record, p);
         CHECK(status != STATUS_OK || aggregator_watermark(partition->aggregator)->clicks >= clicks);

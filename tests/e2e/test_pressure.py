@@ -32,6 +32,9 @@ def test_a_full_memory_of_identities_refuses_clicks_and_loses_none(new_server, t
     status = server.status()["dedup"]
     assert len(accepted) * BATCH > status["entries_max"] / 2 and status["runs"] > 0 and status["file_bytes"] > 0
     assert len(accepted) * BATCH * 32 > 4 * status["bytes_max"], "what is remembered is not bounded by the memory"
+    [warning] = wait_until(lambda: server.events("dedup_memory_low"), "the warning")
+    assert warning["level"] == "warn" and warning["entries_max"] == status["entries_max"]
+    assert 0.8 * warning["entries_max"] <= warning["entries"] + 1 and "--dedup-memory" in warning["message"]
     assert (answer.status, answer.type) == (503, "application/problem+json")
     assert int(answer.headers["Retry-After"]) >= 1 and "dedup-memory" in answer.json["detail"]
 
@@ -64,6 +67,7 @@ def test_a_full_memory_of_identities_refuses_clicks_and_loses_none(new_server, t
     server.stop()
     server.start("--dedup-memory", "64MiB")
     assert_all_there()
+    assert server.events("dedup_memory_low") == []
     assert server.post_lines(batch(5001)).status == 200
     assert server.settled()["counted"] >= (len(accepted) + 1) * BATCH
 
