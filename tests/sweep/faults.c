@@ -126,10 +126,13 @@ void sweep_faults(const struct script *script, struct table *table) {
     struct rig *rig = rig_create();
     size_t at = script_run(script, rig, 0);
     CHECKF(at == script_actions(script) && rig_fine(rig), "without faults: %s", rig->problem);
+    CHECKF(script_met_all(script, rig), "%s: identities were not in files", script_name(script));
     struct fake_files_counts counts = fake_files_counts(rig->files);
     const uint64_t kv_calls[KV_CALLS] = {rig->kv_calls.reads, rig->kv_calls.writes, rig->kv_calls.flushes};
     rig_destroy(rig);
     for (size_t kind = 0; kind < sizeof file_calls / sizeof file_calls[0]; kind++)
         sweep_file_call(script, kind, counts.calls[file_calls[kind].call], table);
-    for (int call = 0; call < KV_CALLS; call++) sweep_kv_call(script, (enum kv_call)call, kv_calls[call], table);
+    /* Of the identities' script, nine of ten calls were reads of the store, which meet nothing that the others' do not. */
+    for (int call = script_is_in_files(script) ? KV_CALL_WRITE : KV_CALL_READ; call < KV_CALLS; call++)
+        sweep_kv_call(script, (enum kv_call)call, kv_calls[call], table);
 }

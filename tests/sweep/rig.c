@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "node/node_internal.h"
 #include "sweep/seam.h"
 
 enum { ROUNDS_MAX = 20000, ROUND_MS = 20, REST_ROUNDS = 14 };
@@ -71,6 +72,7 @@ void rig_init_copy(struct rig *rig, const struct rig *from, bool with_store) {
         rig->kv = fake_kv_clone(from->kv);
     }
     rig->clock = from->clock;
+    rig->options = from->options;
     rig->options.proposal = (struct rules_proposal){0};
 }
 
@@ -81,11 +83,21 @@ void rig_fini(struct rig *rig) {
     fake_files_destroy(rig->files);
 }
 
+static void close_node(struct rig *rig) {
+    for (uint32_t p = 0; p < node_partition_count(rig->node); p++) {
+        struct dedup_usage usage = aggregator_dedup_usage(rig->node->partitions[p].aggregator);
+        rig->identities.written += usage.written;
+        rig->identities.merged += usage.merged;
+    }
+    rig->identities.restored += node_progress(rig->node).partitions_restored;
+    node_close(rig->node);
+    rig->node = NULL;
+}
+
 void rig_drop(struct rig *rig) {
     if (rig->node == NULL) return;
     if (node_phase(rig->node) != NODE_FAILED) node_abandon(rig->node, "the process died");
-    node_close(rig->node);
-    rig->node = NULL;
+    close_node(rig);
 }
 
 void rig_heal_process(struct rig *rig) {
@@ -159,8 +171,7 @@ bool rig_stop(struct rig *rig) {
         rig_problem(rig, "it hangs at the stop");
         return false;
     }
-    node_close(rig->node);
-    rig->node = NULL;
+    close_node(rig);
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include "fake/fake_random.h"
 #include "node/node.h"
 
-enum { RIG_KEYS_MAX = 128, RIG_KEY_BYTES = 96 };
+enum { RIG_KEYS_MAX = 512, RIG_KEY_BYTES = 96 };
 #define RIG_BEGIN_MS INT64_C(1800000000000)
 
 /* One kind of line: the same identity with the same content. */
@@ -22,6 +22,12 @@ struct rig_kv_calls {
     uint64_t reads, writes, flushes;
 };
 
+/* What was met of the files of identities, over all lives of the node that ended otherwise than by want of memory. */
+struct rig_identities {
+    uint64_t written, merged; /* runs */
+    uint64_t restored;        /* partitions that went on from them, once for each start */
+};
+
 struct rig {
     struct fake_files *files;
     struct fake_kv *kv;
@@ -33,6 +39,7 @@ struct rig {
     struct rig_key keys[RIG_KEYS_MAX];
     size_t key_count;
     struct rig_kv_calls kv_calls;
+    struct rig_identities identities;
     uint64_t fails_kv_read; /* the number of the read of the store that fails, of the node's own; 0: none */
     bool auditing;
     bool reads_may_fail; /* of the store: then a question may be answered with an error */
@@ -45,7 +52,8 @@ struct rig {
 };
 
 void rig_init(struct rig *rig, uint64_t seed);
-/* On copies of the other's files and, `with_store`, of its store, at the time of its clock. It proposes no rules. */
+/* On copies of the other's files and, `with_store`, of its store, with its options, at the time of its clock. It proposes no
+ * rules. */
 void rig_init_copy(struct rig *rig, const struct rig *from, bool with_store);
 void rig_fini(struct rig *rig);
 void rig_problem(struct rig *rig, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -29,6 +29,7 @@ struct script {
     const char *name;
     const struct action *actions;
     size_t count;
+    bool in_files; /* so little memory in front of the identities that they are in runs soon */
 };
 
 #define POST(first_, count_)                                                                                                \
@@ -115,14 +116,60 @@ static const struct action small_actions[] = {
     {.deed = DEED_KILL},
 };
 
+/* Identities in files: runs are written, merged, kept, looked into and forgotten, also those of a recalculation; starts go
+ * on from them, after a kill and after a stop. */
+static const struct action identities[] = {
+    {.deed = DEED_START, .ms = 10 * MINUTE_MS},
+    POST(0, 50),
+    PASS(50 * SECOND_MS),
+    POST(50, 50),
+    PASS(50 * SECOND_MS),
+    POST(100, 50),
+    {.deed = DEED_FILTER, .filter = 1},
+    PASS(50 * SECOND_MS),
+    POST(20, 30),
+    {.deed = DEED_POST, .post = {.first = 0, .count = 9, .conflict = true}},
+    {.deed = DEED_KILL},
+    {.deed = DEED_START},
+    {.deed = DEED_RECALCULATE, .filter = 1},
+    POST(150, 40),
+    POST(60, 20),
+    {.deed = DEED_COMPARE},
+    PASS(3 * HOUR_MS),
+    POST(10970, 40),
+    PASS(50 * SECOND_MS),
+    POST(11010, 50),
+    PASS(20 * SECOND_MS),
+    {.deed = DEED_STOP},
+    {.deed = DEED_START},
+    POST(11000, 20),
+    {.deed = DEED_COMPARE},
+    {.deed = DEED_STOP},
+};
+
+/* What the damage of their files is made on. */
+static const struct action runs_actions[] = {
+    {.deed = DEED_START, .ms = 10 * MINUTE_MS},
+    POST(0, 50),
+    PASS(50 * SECOND_MS),
+    POST(50, 50),
+    PASS(20 * SECOND_MS),
+    POST(100, 10),
+    {.deed = DEED_KILL},
+};
+
 #define SCRIPT(actions_)                                                                                                    \
-    { #actions_, actions_, sizeof actions_ / sizeof actions_[0] }
-static const struct script all[] = {SCRIPT(counting), SCRIPT(filters), SCRIPT(rules)};
-const struct script *const scripts[] = {&all[0], &all[1], &all[2], NULL};
+    { #actions_, actions_, sizeof actions_ / sizeof actions_[0], false }
+#define SCRIPT_IN_FILES(actions_)                                                                                           \
+    { #actions_, actions_, sizeof actions_ / sizeof actions_[0], true }
+static const struct script all[] = {SCRIPT(counting), SCRIPT(filters), SCRIPT(rules), SCRIPT_IN_FILES(identities)};
+const struct script *const scripts[] = {&all[0], &all[1], &all[2], &all[3], NULL};
 
 static const struct script small = SCRIPT(small_actions);
 const struct script *const script_small = &small;
 const struct script *const script_with_filters = &all[1];
+static const struct script kept_runs = SCRIPT_IN_FILES(runs_actions);
+const struct script *const script_runs = &kept_runs;
 
 const char *script_name(const struct script *script) {
     return script->name;
@@ -215,8 +262,22 @@ static bool act(struct rig *rig, const struct action *action) {
     CHECK_FAIL("deed %d", (int)action->deed);
 }
 
+bool script_is_in_files(const struct script *script) {
+    return script->in_files;
+}
+
+bool script_met_all(const struct script *script, const struct rig *rig) {
+    const struct rig_identities *met = &rig->identities;
+    return !script->in_files || (met->written > 0 && (script == script_runs || (met->merged > 0 && met->restored > 0)));
+}
+
 size_t script_run(const struct script *script, struct rig *rig, size_t from) {
     size_t at = from;
+    if (script->in_files) {
+        rig->options.dedup_memory_bytes = 200 << 10;
+        rig->options.dedup_table_bytes = 2048;
+        rig->options.dedup_runs_max = 3;
+    }
     while (at < script->count && rig_fine(rig) && act(rig, &script->actions[at])) at++;
     return at;
 }

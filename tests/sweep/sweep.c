@@ -11,6 +11,7 @@
 #include "sweep/damage.h"
 #include "sweep/faults.h"
 #include "sweep/memory.h"
+#include "sweep/runs.h"
 #include "sweep/store.h"
 
 static int usage(void) {
@@ -46,6 +47,7 @@ int main(int argc, char **argv) {
     }
     if (script == NULL || strcmp(script, "small") == 0) sweep_damage(&table, all);
     if (script == NULL || strcmp(script, "store") == 0) sweep_store(&table, all);
+    if (script == NULL || strcmp(script, "runs") == 0) sweep_runs(&table, all);
     table_print(&table);
     unsigned long long passed = 0, failed = 0;
     for (size_t i = 0; i < table.count; i++) {

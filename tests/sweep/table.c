@@ -49,11 +49,12 @@ void row_end(struct row *row, enum outcome outcome, const char *problem) {
 }
 
 void table_print(const struct table *table) {
-    printf("%-44s %9s %9s %9s %9s %9s %6s\n", "kind", "positions", "exact", "torn", "stopped", "refused", "wrong");
+    printf("%-44s %9s %9s %9s %9s %9s %9s %6s\n", "kind", "positions", "exact", "torn", "rebuilt", "stopped", "refused",
+           "wrong");
     for (size_t i = 0; i < table->count; i++) {
         const struct row *row = &table->rows[i];
-        printf("%-44s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %6" PRIu64 "\n", row->name,
-               row->positions, row->by[OUTCOME_EXACT], row->by[OUTCOME_TORN], row->by[OUTCOME_STOPPED],
-               row->by[OUTCOME_REFUSED], row->wrong);
+        printf("%-44s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %6" PRIu64 "\n",
+               row->name, row->positions, row->by[OUTCOME_EXACT], row->by[OUTCOME_TORN], row->by[OUTCOME_REBUILT],
+               row->by[OUTCOME_STOPPED], row->by[OUTCOME_REFUSED], row->wrong);
     }
 }

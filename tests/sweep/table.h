@@ -10,6 +10,7 @@
 enum outcome {
     OUTCOME_EXACT,   /* went on or started, with every number right */
     OUTCOME_TORN,    /* started: exact over the whole records, and the rest is kept and reported */
+    OUTCOME_REBUILT, /* started: exact, with what was of no use made anew */
     OUTCOME_STOPPED, /* failed while it ran, with its reason */
     OUTCOME_REFUSED, /* did not start, and said why */
     OUTCOMES,
