@@ -7,6 +7,18 @@
 #include "base/check.h"
 #include "fake/fake_files_internal.h"
 
+/* Each scheduled failure is counted when it strikes, and once. */
+static void note_failure(struct fake_files *fake, enum fake_call call, bool stopped, bool struck) {
+    struct fake_failure *planned = &fake->failures[call];
+    fake->counts.injected++;
+    fake->counts.stops += stopped && !fake->stopped;
+    fake->stopped = fake->stopped || stopped;
+    if (!struck || planned->has_struck) return;
+    fake->counts.fills += planned->fills;
+    fake->counts.failed[call] += !planned->fills;
+    planned->has_struck = true;
+}
+
 /* Counts the call; gives the failure that was scheduled for it. */
 static enum status begin_call(struct fake_files *fake, enum fake_call call, bool changes, const char *path,
                               struct failure *failure) {
@@ -15,11 +27,11 @@ static enum status begin_call(struct fake_files *fake, enum fake_call call, bool
     if (changes) fake->changes++;
     bool stopped = fake->stop_at > 0 && fake->changes >= fake->stop_at;
     struct fake_failure *planned = &fake->failures[call];
-    bool struck = planned->at > 0 && fake->counts.calls[call] >= planned->at;
+    bool struck = planned->at > 0 && fake->counts.calls[call] >= planned->at && (changes || !planned->fills);
     if (!stopped && !struck) return STATUS_OK;
     enum status status = struck ? planned->status : STATUS_IO_ERROR;
+    note_failure(fake, call, stopped, struck);
     if (struck && !planned->for_good) planned->at = 0;
-    fake->counts.injected++;
     return failure_set(failure, status, "%s: a failure that a test asked for", path);
 }
 

@@ -27,7 +27,10 @@ enum fake_call {
 /* What really happened: a test asserts that what it is about was met. */
 struct fake_files_counts {
     uint64_t calls[FAKE_CALLS];
-    uint64_t injected; /* calls that failed because a test said so */
+    uint64_t injected;           /* calls that failed because a test said so */
+    uint64_t failed[FAKE_CALLS]; /* failures that were scheduled and struck, each once however many calls it made fail */
+    uint64_t fills;              /* the same of fake_files_fill */
+    uint64_t stops;              /* the same of fake_files_stop_at */
     uint64_t crashes;
     uint64_t writes_kept, writes_lost; /* unsynced, at a crash or a failed sync */
     uint64_t writes_torn_prefix, writes_torn_sectors;
@@ -57,6 +60,9 @@ void fake_files_heal(struct fake_files *fake);
  * write leaves a prefix. A failed sync makes anything of the unsynced data durable and shows all of it, as written, to
  * whoever reads (a page cache that lies). */
 void fake_files_fail(struct fake_files *fake, enum fake_call call, uint64_t nth, bool for_good, enum status status);
+/* The disk is full: from the `nth` call of the kind from now on, none finds room (STATUS_NO_SPACE). A file that is there can
+ * be opened all the same. */
+void fake_files_fill(struct fake_files *fake, enum fake_call call, uint64_t nth);
 /* From the `nth` changing call from now on (all but open for reading, read and list), nothing works any more. For a crash at
  * every operation: run until it fails, then fake_files_crash. */
 void fake_files_stop_at(struct fake_files *fake, uint64_t nth);

@@ -49,6 +49,7 @@ struct fake_files_counts fake_files_counts(const struct fake_files *fake) {
 
 void fake_files_heal(struct fake_files *fake) {
     fake->stop_at = 0;
+    fake->stopped = false;
     fake->lie = FAKE_LIE_NONE;
     memset(fake->failures, 0, sizeof fake->failures);
 }
@@ -104,9 +105,15 @@ void fake_files_fail(struct fake_files *fake, enum fake_call call, uint64_t nth,
         (struct fake_failure){.at = fake->counts.calls[call] + nth, .for_good = for_good, .status = status};
 }
 
+void fake_files_fill(struct fake_files *fake, enum fake_call call, uint64_t nth) {
+    fake_files_fail(fake, call, nth, true, STATUS_NO_SPACE);
+    fake->failures[call].fills = true;
+}
+
 void fake_files_stop_at(struct fake_files *fake, uint64_t nth) {
     CHECK(nth >= 1);
     fake->stop_at = fake->changes + nth;
+    fake->stopped = false;
 }
 
 uint64_t fake_files_changes(const struct fake_files *fake) {

@@ -53,6 +53,8 @@ struct fake_rot {
 struct fake_failure {
     uint64_t at; /* the value of counts.calls at which it strikes; 0: none */
     bool for_good;
+    bool fills; /* only calls that need room */
+    bool has_struck;
     enum status status;
 };
 
@@ -71,6 +73,7 @@ struct fake_files {
     void (*wait)(void *context);
     void *wait_context;
     uint64_t changes, stop_at;
+    bool stopped;
     struct fake_files_counts counts;
 };
 

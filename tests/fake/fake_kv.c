@@ -22,6 +22,8 @@ struct fake_kv {
     struct batches unflushed; /* what leads from `flushed` to `now` */
     struct failing write, flush, read;
     bool write_falsely, flush_lies;
+    bool refuses; /* since a failure that is counted */
+    struct fake_kv_counts counts;
     void (*wait)(void *context);
     void *wait_context;
     size_t iterators_open;
@@ -76,8 +78,18 @@ void fake_kv_crash(struct fake_kv *fake, size_t keep) {
     fake->now = state;
     fake->flushed = state_share(state); /* what a restart finds on the disk does not go away by itself */
     forget_batches(fake);
-    fake->write = fake->flush = fake->read = (struct failing){0};
+    fake_kv_heal(fake);
+    fake->read = (struct failing){0};
     fake->flush_lies = false;
+}
+
+void fake_kv_heal(struct fake_kv *fake) {
+    fake->write = fake->flush = (struct failing){0};
+    fake->write_falsely = fake->refuses = false;
+}
+
+struct fake_kv_counts fake_kv_counts(const struct fake_kv *fake) {
+    return fake->counts;
 }
 
 size_t fake_kv_unflushed(const struct fake_kv *fake) {
@@ -183,7 +195,11 @@ static enum status fake_get(void *self, const struct kv_snapshot *snapshot, stru
     return STATUS_OK;
 }
 
-static enum status refuse(struct fake_kv *fake, struct failing *failing, const char *what, struct failure *failure) {
+static enum status refuse(struct fake_kv *fake, struct failing *failing, uint64_t *count, const char *what,
+                          struct failure *failure) {
+    *count += !fake->refuses;
+    fake->counts.full += !fake->refuses && failing->status == STATUS_NO_SPACE;
+    fake->refuses = true;
     fake->write = fake->flush = (struct failing){1, failing->status};
     return failure_set(failure, failing->status, "fake kv: injected %s failure", what);
 }
@@ -209,13 +225,15 @@ static enum status fake_write(void *self, const struct kv_batch *batch, struct f
         fake->now = next;
         keep_batch(&fake->unflushed, batch);
     }
-    return fails ? refuse(fake, &fake->write, "write", failure) : STATUS_OK;
+    uint64_t *count = falsely ? &fake->counts.writes_failed_falsely : &fake->counts.writes_failed;
+    return fails ? refuse(fake, &fake->write, count, "write", failure) : STATUS_OK;
 }
 
 static enum status fake_flush(void *self, struct failure *failure) {
     struct fake_kv *fake = self;
     if (fake->wait != NULL) fake->wait(fake->wait_context);
-    if (fails_now(&fake->flush)) return refuse(fake, &fake->flush, "flush", failure);
+    if (fails_now(&fake->flush)) return refuse(fake, &fake->flush, &fake->counts.flushes_failed, "flush", failure);
+    fake->counts.flushes_lied += fake->flush_lies && fake->unflushed.count > 0;
     if (fake->flush_lies) return STATUS_OK;
     state_release(fake->flushed);
     fake->flushed = state_share(fake->now);

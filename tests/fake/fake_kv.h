@@ -5,12 +5,20 @@
 
 struct fake_kv;
 
+/* What really happened; each failure once, however many calls it made fail. */
+struct fake_kv_counts {
+    uint64_t writes_failed, writes_failed_falsely, flushes_failed;
+    uint64_t full;         /* of the first and the third, those with STATUS_NO_SPACE */
+    uint64_t flushes_lied; /* that had something to keep */
+};
+
 struct fake_kv *fake_kv_create(void);
 /* What is there now, all of it flushed; no failures are injected. */
 struct fake_kv *fake_kv_clone(const struct fake_kv *fake);
 /* Snapshots and iterators must be back. */
 void fake_kv_destroy(struct fake_kv *fake);
 struct kv fake_kv_table(struct fake_kv *fake);
+struct fake_kv_counts fake_kv_counts(const struct fake_kv *fake);
 
 /* The machine dies and comes back: of the batches written since the last flush only the first `keep` are left (all of them,
  * if there are fewer: then it was the process alone that died). Heals an injected failure. Snapshots and iterators that
@@ -27,6 +35,8 @@ void fake_kv_fail_read(struct fake_kv *fake, unsigned nth, enum status status);
 
 /* The next write that fails is in the store nevertheless: whoever wrote it does not know. */
 void fake_kv_fail_write_falsely(struct fake_kv *fake, unsigned nth, enum status status);
+/* Writes and flushes work again, and are not planned to fail. */
+void fake_kv_heal(struct fake_kv *fake);
 /* Flushes say yes and do nothing, until a crash. */
 void fake_kv_lie(struct fake_kv *fake);
 /* A bit of some value changes. False: there is none. */

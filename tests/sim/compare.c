@@ -76,9 +76,10 @@ static enum status export_cells(struct world *world, struct node *node, struct b
 }
 
 /* Opens a node on the world's files and the kv given, lets it catch up, and compares what it says. `whole`: once every wish
- * to count a filter's past is fulfilled, all its cells, to be compared with those of another replay. */
+ * to count a filter's past is fulfilled, all its cells, to be compared with those of another replay. `sums`: those of every
+ * ad too, which takes longer. */
 static void compare_node(struct world *world, const char *what, const struct oracle *oracle, const struct buffer *expected,
-                         struct buffer *whole) {
+                         struct buffer *whole, bool sums) {
     struct failure failure;
     struct buffer csv = {0};
     struct node *node;
@@ -95,8 +96,34 @@ static void compare_node(struct world *world, const char *what, const struct ora
         compare_ranking(world, node, oracle);
         compare_counts(world, node, oracle);
     }
+    if (fine(world) && sums) compare_all_widths(world, node, oracle);
     if (fine(world)) compare_filters(world, node, oracle);
     if (fine(world)) (void)export_cells(world, node, whole);
+    if (node_phase(node) != NODE_FAILED) node_abandon(node, "compared");
+    node_close(node);
+    buffer_fini(&csv);
+}
+
+/* Whoever reads a damaged value notices it: the start or the export says so, or what is exported is right. */
+static void compare_rotten(struct world *world, const struct buffer *expected) {
+    struct failure failure;
+    struct buffer csv = {0};
+    struct node *node;
+    if (!world_rot_store(world, 1 + below(world, 12))) return;
+    bool started = world_start(world, &node, &failure);
+    if (!started && fine(world)) {
+        if (!world_names_the_store(&failure)) world_problem(world, "with a damaged store: the start: %s", failure.text);
+        world->coverage->rotten_stores_noticed++;
+    }
+    if (!started) return;
+    struct view_export_wanted wanted = {.table = VIEW_TABLE_CELLS};
+    if (node_export(node, &wanted, append_part, &csv, &failure) == STATUS_OK) {
+        keep_all_clicks(&csv);
+        compare_csv(world, "with a damaged store", &csv, expected);
+    } else {
+        if (!world_names_the_store(&failure)) world_problem(world, "with a damaged store: export: %s", failure.text);
+        world->coverage->rotten_stores_noticed++;
+    }
     if (node_phase(node) != NODE_FAILED) node_abandon(node, "compared");
     node_close(node);
     buffer_fini(&csv);
@@ -119,7 +146,6 @@ bool world_compare(struct world *world) {
     world_place(world, UINT32_MAX - 2);
     /* What the run proposed was written, or not: the comparison proposes nothing. */
     world->options.proposal = (struct rules_proposal){0};
-    if (world->store_rotten) world_wipe_store(world);
     struct oracle *oracle = count_by_oracle(world, &failure);
     if (oracle == NULL) {
         world_problem(world, "the oracle cannot read the journal: %s", failure.text);
@@ -129,13 +155,17 @@ bool world_compare(struct world *world) {
     compare_acknowledged(world, oracle);
     compare_sealed(world, oracle);
     compare_arrivals(world, oracle);
-    if (fine(world)) compare_node(world, "with its store", oracle, &expected, &whole);
+    bool rots = world->treacherous && world->rots_store && may(world, EVENT_store_rot);
+    if (fine(world) && (rots || world->store_rotten)) compare_rotten(world, &expected);
+    if (world->store_rotten) world_wipe_store(world);
+    if (fine(world)) compare_node(world, "with its store", oracle, &expected, &whole, true);
     compare_verdicts(world, oracle);
     note_jumps(world, oracle);
+    note_rules(world, oracle);
     note_filtered_clicks(world, oracle);
     world_wipe_store(world);
     choose_another_order(world);
-    if (fine(world)) compare_node(world, "with its store removed", oracle, &expected, &again);
+    if (fine(world)) compare_node(world, "with its store removed", oracle, &expected, &again, false);
     if (fine(world) && !bytes_equal(buffer_view(&whole), buffer_view(&again)))
         world_problem(world, "the two replays export other cells of filters");
     buffer_fini(&whole);

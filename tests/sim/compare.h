@@ -31,15 +31,21 @@ void compare_arrivals(struct world *world, const struct oracle *oracle);
 void compare_acknowledged(struct world *world, const struct oracle *oracle);
 /* How often the jump guard held a click back, and believed one: told by the product's own watermark. */
 void note_jumps(struct world *world, const struct oracle *oracle);
+/* How often the log's rules changed. */
+void note_rules(struct world *world, const struct oracle *oracle);
 
 /* --- compare_laws.c --- */
+/* Sum of minutes = of hours = of days = counted, of every ad. */
+void compare_all_widths(struct world *world, struct node *node, const struct oracle *oracle);
 /* I4: what came in, what was judged, and the cells at every width add up to each other and to the oracle's count. */
 void compare_laws(struct world *world, struct node *node, const struct oracle *oracle);
 
 /* --- compare_answers.c --- */
 void compare_sealed(struct world *world, const struct oracle *oracle);
-/* Drops the sealed answers that are no longer so. */
-void forget_sealed(struct world *world, const struct oracle *oracle);
+/* Synced bytes were destroyed. Drops the sealed answers that what is left cannot give any more: those with other numbers,
+ * which is right only when clicks are gone (`shrunk`), and those of minutes that are not sealed any more, since what sealed
+ * them is gone. */
+void forget_sealed(struct world *world, const struct oracle *oracle, bool shrunk);
 /* A random question to the node. */
 void compare_ranking(struct world *world, struct node *node, const struct oracle *oracle);
 void compare_counts(struct world *world, struct node *node, const struct oracle *oracle);

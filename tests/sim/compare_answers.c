@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "oracle/oracle_filters.h"
+#include "rules/watermark.h"
 #include "sim/compare.h"
 
 uint64_t oracle_counts_sum(const struct oracle_counts *counts, struct bytes ad_id, struct minute from, struct minute to) {
@@ -50,12 +51,45 @@ static uint64_t sealed_sum(struct world *world, const struct oracle *oracle, con
     return sum;
 }
 
-void forget_sealed(struct world *world, const struct oracle *oracle) {
+/* Up to where every partition has sealed its minutes: told by the product's own watermark. */
+static struct event_time sealed_to(const struct world *world, const struct oracle *oracle) {
+    size_t count;
+    struct rules in_force = {0};
+    struct watermark watermarks[PARTITIONS_MAX];
+    for (size_t p = 0; p < PARTITIONS_MAX; p++) watermark_init(&watermarks[p]);
+    const struct oracle_record *records = oracle_records(oracle, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct oracle_record *record = &records[i];
+        struct watermark *watermark = &watermarks[record->partition];
+        if (record->kind == ORACLE_RULES) {
+            in_force = record->rules;
+            watermark_rules(watermark, &in_force);
+        }
+        if (record->kind == ORACLE_TICK) watermark_tick(watermark, &in_force, record->floor);
+        if (record->kind == ORACLE_CLICK)
+            watermark_click(watermark, &in_force, record->click.time, record->arrival, &record->click.identity);
+    }
+    struct event_time lowest = watermarks[0].s;
+    for (uint32_t p = 1; p < world->options.proposal.partition_count; p++)
+        if (watermarks[p].s.ms < lowest.ms) lowest = watermarks[p].s;
+    return lowest;
+}
+
+void forget_sealed(struct world *world, const struct oracle *oracle, bool shrunk) {
     size_t kept = 0;
+    struct event_time to = sealed_to(world, oracle);
     for (size_t i = 0; i < world->sealed_count; i++) {
         const struct sealed_answer *sealed = &world->sealed[i];
         bool known = sealed->filter_id == 0 || filter_of(oracle, sealed->filter_id) != NULL;
-        if (known && sealed_sum(world, oracle, sealed) == sealed->count) world->sealed[kept++] = *sealed;
+        uint64_t sum = known ? sealed_sum(world, oracle, sealed) : 0;
+        if (known && sum != sealed->count && !shrunk)
+            world_problem(world,
+                          "a sealed answer changed, and no click is gone: %s, filter %u: was %" PRIu64 ", is %" PRIu64,
+                          sealed->ad, sealed->filter_id, sealed->count, sum);
+        if (known && sum == sealed->count && minute_start(sealed->to).ms <= to.ms)
+            world->sealed[kept++] = *sealed;
+        else
+            world->coverage->sealed_destroyed++;
     }
     world->sealed_count = kept;
 }

@@ -65,6 +65,16 @@ void note_jumps(struct world *world, const struct oracle *oracle) {
     }
 }
 
+/* The first rules are no change. All partitions have the same. */
+void note_rules(struct world *world, const struct oracle *oracle) {
+    size_t count;
+    uint64_t rules = 0;
+    const struct oracle_record *records = oracle_records(oracle, &count);
+    for (size_t i = 0; i < count && records[i].partition == records[0].partition; i++)
+        rules += records[i].kind == ORACLE_RULES;
+    if (rules > 1) world->coverage->rules_changed += rules - 1;
+}
+
 /* --- all that was acknowledged is in the journal --- */
 
 static int compare_texts(const void *left, const void *right) {

@@ -59,31 +59,56 @@ static uint64_t series_sum(struct world *world, struct node *node, const char *p
     return sum;
 }
 
-/* Of one ad, over whole days: minutes, hours, days and the count of the range. */
-static void compare_widths(struct world *world, struct node *node, const struct oracle *oracle) {
-    enum { DAY = 1440, DAYS = 3 };
-    struct oracle_counts counts;
-    counts.cells = oracle_cells(oracle, &counts.count);
-    if (counts.count == 0) return;
-    const struct oracle_cell *cell = &counts.cells[below(world, counts.count)];
-    if (memchr(cell->ad_id.at, ',', cell->ad_id.len) != NULL || cell->minute.index < DAY * DAYS) return;
-    uint32_t day = cell->minute.index / DAY - (uint32_t)below(world, DAYS);
+struct widths {
+    uint64_t minutes, hours, days, expected;
+};
+
+/* Of one ad, over days, beginning with the one that holds the cell at `*at`: as many as one answer has minutes for. Moves on
+ * to the first cell behind. */
+static void sum_some_days(struct world *world, struct node *node, const char *path, const struct oracle_counts *cells,
+                          size_t *at, struct widths *sums) {
+    enum { DAY = 1440, DAYS = 7 };
+    uint32_t day = cells->cells[*at].minute.index / DAY;
     struct minute from = {day * DAY}, to = {(day + DAYS) * DAY};
-    char path[256], range[96];
+    char range[96];
     (void)snprintf(range, sizeof range, "from=%lld&to=%lld", (long long)minute_start(from).ms,
                    (long long)minute_start(to).ms);
-    (void)snprintf(path, sizeof path, "/v1/ads/%.*s/aggregated_cnt", (int)cell->ad_id.len, (const char *)cell->ad_id.at);
+    sums->minutes += series_sum(world, node, path, range, "minute");
+    sums->hours += series_sum(world, node, path, range, "hour");
+    sums->days += series_sum(world, node, path, range, "day");
+    for (; *at < cells->count && cells->cells[*at].minute.index < to.index; (*at)++)
+        sums->expected += cells->cells[*at].count;
+}
+
+static void compare_widths(struct world *world, struct node *node, const struct oracle_counts *cells) {
+    struct widths sums = {0};
+    struct bytes ad_id = cells->cells[0].ad_id;
+    char id[3 * ID_BYTES_MAX + 1], path[sizeof id + 32], range[96];
+    for (size_t i = 0; i < ad_id.len; i++) (void)snprintf(id + 3 * i, 4, "%%%02x", ad_id.at[i]);
+    (void)snprintf(path, sizeof path, "/v1/ads/%s/series", id);
+    for (size_t at = 0; at < cells->count && fine(world);) sum_some_days(world, node, path, cells, &at, &sums);
+    (void)snprintf(range, sizeof range, "from=%lld&to=%lld", (long long)minute_start(cells->cells[0].minute).ms,
+                   (long long)minute_end(cells->cells[cells->count - 1].minute).ms);
+    (void)snprintf(path, sizeof path, "/v1/ads/%s/aggregated_cnt", id);
     json_decref(ask(world, node, path, range));
     uint64_t count = answer_number(&world->answer, "count");
-    uint64_t expected = oracle_counts_sum(&counts, cell->ad_id, from, to);
-    (void)snprintf(path, sizeof path, "/v1/ads/%.*s/series", (int)cell->ad_id.len, (const char *)cell->ad_id.at);
-    uint64_t minutes = series_sum(world, node, path, range, "minute"), hours = series_sum(world, node, path, range, "hour");
-    uint64_t days = series_sum(world, node, path, range, "day");
-    if (fine(world) && (count != expected || minutes != expected || hours != expected || days != expected))
+    if (fine(world) && (count != sums.expected || sums.minutes != sums.expected || sums.hours != sums.expected ||
+                        sums.days != sums.expected))
         world_problem(world,
                       "the law of cells: %s?%s: %" PRIu64 " in all, %" PRIu64 " in minutes, %" PRIu64 " in hours, %" PRIu64
                       " in days, expected %" PRIu64,
-                      path, range, count, minutes, hours, days, expected);
+                      path, range, count, sums.minutes, sums.hours, sums.days, sums.expected);
+    world->coverage->ads_summed_in_all_widths++;
+}
+
+void compare_all_widths(struct world *world, struct node *node, const struct oracle *oracle) {
+    struct oracle_counts counts;
+    counts.cells = oracle_cells(oracle, &counts.count);
+    for (size_t from = 0, to = 0; from < counts.count && fine(world); from = to) {
+        while (to < counts.count && bytes_equal(counts.cells[to].ad_id, counts.cells[from].ad_id)) to++;
+        struct oracle_counts ad = {counts.cells + from, to - from};
+        compare_widths(world, node, &ad);
+    }
 }
 
 void compare_laws(struct world *world, struct node *node, const struct oracle *oracle) {
@@ -93,5 +118,4 @@ void compare_laws(struct world *world, struct node *node, const struct oracle *o
     for (size_t i = 0; i < cell_count; i++) sum += cells[i].count;
     if (sum != oracle_verdicts(oracle).of[VERDICT_COUNTED]) world_problem(world, "the oracle's own cells do not add up");
     compare_intake_and_partitions(world, node, oracle);
-    for (int i = 0; i < 2 && fine(world); i++) compare_widths(world, node, oracle);
 }

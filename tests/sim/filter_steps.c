@@ -201,10 +201,7 @@ static void begin_change(struct world *world, struct filter_change_request *chan
     }
     hand_over(world, change);
     /* The power goes somewhere about its commit. */
-    if (may(world, EVENT_cut_in_write) && below(world, 80) == 0) {
-        fake_files_stop_at(world->files, 1 + below(world, 4));
-        world->coverage->crashes_in_filter_change++;
-    }
+    if (may(world, EVENT_cut_in_write) && below(world, 80) == 0) fake_files_stop_at(world->files, 1 + below(world, 4));
 }
 
 static void feed_change(struct world *world, struct filter_change_request *change) {
@@ -276,6 +273,7 @@ bool world_take_filter_reply(struct world *world, void *to, const struct reply *
     struct filter_change_request *change = to;
     if (change < world->filters.changes || change >= world->filters.changes + FILTER_CHANGES) return false;
     if (change->answered) world_problem(world, "a change of filters was answered twice");
+    world->coverage->crashes_in_filter_change += change->ended && node_phase(world->node) == NODE_FAILED;
     change->answered = change->ended = true;
     change->session = NULL;
     count_answer(world, change, reply->http_status);

@@ -22,6 +22,17 @@ void world_choose_rules(struct world *world) {
     world->traffic.lateness_ms = proposal->lateness_ms;
 }
 
+/* --- what failed --- */
+
+static uint64_t store_failures(const struct fake_kv_counts *counts) {
+    return counts->writes_failed + counts->writes_failed_falsely + counts->flushes_failed;
+}
+
+uint64_t world_failures(const struct world *world) {
+    struct fake_kv_counts counts = fake_kv_counts(world->kv);
+    return fake_files_counts(world->files).injected + world->store_failures + store_failures(&counts);
+}
+
 /* --- death --- */
 
 /* Nobody hears an answer any more. */
@@ -58,21 +69,31 @@ void world_cut_power(struct world *world) {
     world_advance(world, (int64_t)below(world, 10 * SECOND_MS));
 }
 
+void world_note_store_failures(struct world *world) {
+    struct fake_kv_counts counts = fake_kv_counts(world->kv);
+    world->coverage->failed_store_writes += counts.writes_failed;
+    world->coverage->false_store_failures += counts.writes_failed_falsely;
+    world->coverage->failed_store_flushes += counts.flushes_failed;
+    world->coverage->full_stores += counts.full;
+    world->coverage->lying_store_flushes += counts.flushes_lied;
+    world->store_failures += store_failures(&counts);
+}
+
 void world_wipe_store(struct world *world) {
     CHECK(world->node == NULL);
+    world_note_store_failures(world);
     fake_kv_destroy(world->kv);
     world->kv = fake_kv_create();
     world->seam.kv = fake_kv_table(world->kv);
     fake_kv_on_wait(world->kv, world_wait, world);
     world->store_rotten = false;
-    world->coverage->stores_wiped++;
 }
 
 void world_stop_cleanly(struct world *world) {
     world->clock_step_ms = 0;
     /* A stop is clean on a machine that works. */
     fake_files_heal(world->files);
-    fake_kv_fail_write(world->kv, 0, STATUS_OK);
+    fake_kv_heal(world->kv);
     node_stop(world->node, 0);
     for (unsigned steps = 0; node_phase(world->node) == NODE_STOPPING && steps < START_STEPS_MAX; steps++) {
         (void)world_step_node(world, world->node);
@@ -150,15 +171,18 @@ static void try_a_bad_start(struct world *world) {
 /* Something that goes wrong while it starts. */
 static void plan_trouble(struct world *world) {
     if (!may(world, EVENT_trouble_in_start) || below(world, 6) > 0) return;
-    switch (below(world, 5)) {
+    switch (below(world, 6)) {
     case 0:
         fake_files_fail(world->files, FAKE_SYNC, 1 + below(world, 4), true, STATUS_IO_ERROR);
         return;
     case 1:
-        fake_files_fail(world->files, FAKE_WRITE, 1 + below(world, 4), true, STATUS_NO_SPACE);
+        world_fill_disk(world);
         return;
     case 2:
         fake_files_fail(world->files, FAKE_READ, 1 + below(world, 40), false, STATUS_IO_ERROR);
+        return;
+    case 3:
+        world_fail_a_call(world);
         return;
     default:
         fake_files_stop_at(world->files, 1 + below(world, 14));
@@ -166,68 +190,9 @@ static void plan_trouble(struct world *world) {
     }
 }
 
-static bool names_a_place(const char *text) {
-    bool place = strstr(text, "at byte") != NULL || strstr(text, "missing") != NULL || strstr(text, "empty") != NULL ||
-                 strstr(text, "format version") != NULL;
-    return (strstr(text, "journal/") != NULL && place) || strstr(text, "the store counted log") != NULL;
-}
-
-static bool says_the_store_is_damaged(const char *text) {
-    return strstr(text, "the store is damaged") != NULL || strstr(text, "remove the store directory") != NULL;
-}
-
-bool world_names_a_damaged_run(const struct failure *failure) {
-    return failure->status == STATUS_CORRUPT && strncmp(failure->text, "dedup/", strlen("dedup/")) == 0 &&
-           strstr(failure->text, "at byte") != NULL;
-}
-
-/* The start was refused and nothing had failed: then bytes were destroyed, and the refusal says where. What the operator
- * does about it: what rotted comes back from a copy, a damaged store is removed, and otherwise the log is lost. */
-static void take_refusal(struct world *world, const struct failure *failure, const struct fake_files *before) {
-    if (says_the_store_is_damaged(failure->text) && world->store_rotten) {
-        world->coverage->stores_refused++;
-        world_wipe_store(world);
-        return;
-    }
-    if (world_names_a_damaged_run(failure)) { /* the next start makes it anew */
-        world->coverage->runs_damaged++;
-        return;
-    }
-    if (fake_files_counts(world->files).destroyed == 0 || failure->status == STATUS_IO_ERROR) {
-        world_problem(world, "the start: %s", failure->text);
-        return;
-    }
-    if (!names_a_place(failure->text)) world_problem(world, "a refusal without the place: %s", failure->text);
-    bool same = before == NULL || fake_files_same_in(before, world->files, "journal");
-    if (!same) world_problem(world, "a refused start changed the journal");
-    world->coverage->starts_refused++;
-    if (fake_files_undo_rot(world->files)) {
-        world->coverage->rot_brought_back++;
-        world->destroyed_seen = 0; /* the truth may be larger again */
-    } else {
-        world->journal_lost = true;
-        world->coverage->journals_lost++;
-    }
-}
-
-/* What is destroyed lies in segments that this start need not read: it goes on from the identities and counts that were kept
- * before. The log cannot say any more whether they are right, so here the run is over, unless a copy is put back. */
-static void take_unread_damage(struct world *world) {
-    if (node_progress(world->node).segments_skipped == 0)
-        world_problem(world, "the node starts on a journal that cannot be read");
-    world->coverage->starts_beside_damage++;
-    world_kill(world);
-    if (fake_files_undo_rot(world->files)) {
-        world->coverage->rot_brought_back++;
-        world->destroyed_seen = 0;
-    } else {
-        world->journal_lost = true;
-        world->coverage->journals_lost++;
-    }
-}
-
 static void begin_serving(struct world *world) {
     world->served = true;
+    world->failures_seen = world_failures(world);
     world->coverage->torn_tails += node_progress(world->node).torn_path[0] != '\0';
     world->coverage->starts_from_runs += node_progress(world->node).partitions_restored > 0;
     world->coverage->starts_in_a_later_segment += node_progress(world->node).segments_skipped > 0;
@@ -246,7 +211,7 @@ static bool try_to_start(struct world *world) {
     }
     if (!fine(world)) return false;
     struct fake_files *before = destroyed > 0 ? fake_files_clone(world->files, 1) : NULL;
-    uint64_t injected = fake_files_counts(world->files).injected;
+    uint64_t failures = world_failures(world);
     plan_trouble(world);
     bool rots = (world->treachery >> EVENT_rot & 1) == 1 && may(world, EVENT_rot);
     world->rot_at = world->treacherous && rots && below(world, 3) == 0 ? 1 + (unsigned)below(world, 300) : 0;
@@ -254,10 +219,10 @@ static bool try_to_start(struct world *world) {
     world->rot_at = 0;
     bool rotted = fake_files_counts(world->files).destroyed != destroyed;
     if (started && world->log_unreadable) {
-        take_unread_damage(world);
+        world_take_unread_damage(world);
     } else if (started) {
         begin_serving(world);
-    } else if (fake_files_counts(world->files).injected > injected) {
+    } else if (world_failures(world) > failures) {
         bool power = below(world, 2) == 0;
         world->coverage->power_cuts_in_a_start += power;
         world->coverage->failures_in_a_start += !power;
@@ -266,8 +231,7 @@ static bool try_to_start(struct world *world) {
         else
             world_kill(world);
     } else if (fine(world)) {
-        take_refusal(world, &failure, rotted ? NULL : before);
-        fake_files_restart(world->files);
+        world_take_refusal(world, &failure, rotted ? NULL : before);
     }
     fake_files_destroy(before);
     return world->node != NULL;
@@ -284,11 +248,11 @@ static void set_clock(struct world *world) {
 
 void world_reopen(struct world *world) {
     set_clock(world);
-    if (may(world, EVENT_wiped_store) && below(world, 16) == 0) world_wipe_store(world);
-    if (may(world, EVENT_rules) && below(world, 5) == 0) {
-        world_choose_rules(world);
-        world->coverage->rules_changed++;
+    if (may(world, EVENT_wiped_store) && below(world, 16) == 0) {
+        world_wipe_store(world);
+        world->coverage->stores_wiped++;
     }
+    if (may(world, EVENT_rules) && below(world, 5) == 0) world_choose_rules(world);
     if (may(world, EVENT_bad_start) && world->served && !world->treacherous && below(world, 12) == 0) try_a_bad_start(world);
     for (unsigned i = 0; i < STARTS_MAX && fine(world) && !world->journal_lost; i++)
         if (try_to_start(world)) return;

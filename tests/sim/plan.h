@@ -10,8 +10,8 @@
 #define EVENT_TABLE(X) \
     X(clicks) X(hostile) X(status) X(count) X(filter_change) X(filter_question) \
     X(power_cut) X(kill) X(cut_in_write) X(trouble_in_start) X(clean_stop) \
-    X(failed_sync) X(full_disk) X(failed_read) X(failed_store) \
-    X(lying_sync) X(lost_write) X(misdirected_write) X(rot) X(lying_store) X(store_rot) X(wiped_store) \
+    X(failed_sync) X(failed_call) X(full_disk) X(failed_read) X(failed_store) \
+    X(lying_sync) X(lost_write) X(misdirected_write) X(rot) X(run_rot) X(lying_store) X(store_rot) X(wiped_store) \
     X(slow_disk) X(beside) X(clock_off) X(clock_forward) X(clock_back) X(clock_wild) X(clock_set) X(idle) X(pause) \
     X(rules) X(bad_start)
 /* clang-format on */

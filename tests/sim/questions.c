@@ -34,9 +34,6 @@ void world_check_status(struct world *world) {
     if (sum != answer_number(&world->answer, "accepted"))
         world_problem(world, "the partition law does not hold: %.*s", (int)world->answer.len,
                       (const char *)world->answer.at);
-    world->coverage->runs_written += answer_number(&world->answer, "runs_written") > 0;
-    world->coverage->runs_merged += answer_number(&world->answer, "runs_merged") > 0;
-    world->coverage->identities_read_from_runs += answer_number(&world->answer, "reads") > 0;
     uint64_t stored_to = answer_number(&world->answer, "checkpoint_offset"); /* of the first partition */
     world->coverage->checkpoints += stored_to > 0 && stored_to != UINT64_MAX;
     world->coverage->runs_written += answer_number(&world->answer, "runs_written") > 0;

@@ -38,7 +38,7 @@ static void take(void *context, uint64_t seed, const struct outcome *outcome) {
     struct campaign *campaign = context;
     campaign->simulated_ms += (uint64_t)outcome->simulated_ms;
 #define X(name) campaign->coverage.name += outcome->coverage.name;
-    COVERAGE_TABLE(X)
+    COVERAGE_TABLE(NO_GROUP, X)
 #undef X
     if (outcome->good) {
         campaign->passed++;
@@ -70,18 +70,45 @@ static void report_failures(struct campaign *campaign, const struct arguments *a
     }
 }
 
+struct table {
+    unsigned column, missing;
+};
+
+static void print_heading(struct table *table, const char *heading) {
+    (void)printf("%s  %s\n", table->column % 2 == 0 ? "" : "\n", heading);
+    table->column = 0;
+}
+
+static void print_point(struct table *table, const char *name, uint64_t count) {
+    (void)printf("    %-34s %12" PRIu64 "%s", name, count, ++table->column % 2 == 0 ? "\n" : "");
+    table->missing += count == 0;
+}
+
 /* What never happened was not tested: a campaign that is long enough must have seen everything. */
 static unsigned report_coverage(const struct coverage *coverage, bool must_be_complete) {
-    unsigned missing = 0, column = 0;
+    struct table table = {0};
     (void)printf("what happened:\n");
-#define X(name)                                                                                                             \
-    (void)printf("  %-36s %12" PRIu64 "%s", #name, coverage->name, ++column % 2 == 0 ? "\n" : "");                          \
-    missing += coverage->name == 0;
-    COVERAGE_TABLE(X)
+#define GROUP(heading) print_heading(&table, heading);
+#define X(name) print_point(&table, #name, coverage->name);
+    COVERAGE_TABLE(GROUP, X)
 #undef X
-    (void)printf(column % 2 == 0 ? "" : "\n");
-    if (missing > 0) (void)printf("%u of these never happened%s\n", missing, must_be_complete ? ": failed" : "");
-    return must_be_complete && missing > 0 ? 1 : 0;
+#undef GROUP
+    (void)printf(table.column % 2 == 0 ? "" : "\n");
+    if (table.missing > 0) (void)printf("%u of these never happened%s\n", table.missing, must_be_complete ? ": failed" : "");
+    return must_be_complete && table.missing > 0 ? 1 : 0;
+}
+
+/* "53,000": two digits of it, and thousands apart. */
+static void print_ratio(double ratio) {
+    uint64_t unit = 1, value = ratio < 1 ? 1 : (uint64_t)ratio;
+    while (value / unit >= 100) unit *= 10;
+    value = (value + unit / 2) / unit * unit;
+    if (value >= 1000000)
+        (void)printf("%" PRIu64 ",%03" PRIu64 ",%03" PRIu64 " to 1", value / 1000000, value / 1000 % 1000, value % 1000);
+    else if (value >= 1000)
+        (void)printf("%" PRIu64 ",%03" PRIu64 " to 1", value / 1000, value % 1000);
+    else
+        (void)printf("%" PRIu64 " to 1", value);
 }
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments) {
@@ -143,7 +170,9 @@ int main(int argc, char **argv) {
     unsigned missing = report_coverage(&campaign.coverage, ran >= COVERAGE_SEEDS_MIN);
     report_failures(&campaign, &arguments);
     campaign.failed += missing;
-    (void)printf("%" PRIu64 " seeds, simulated %.0f h in %.1f s\n", ran, (double)campaign.simulated_ms / 3600e3, seconds);
+    (void)printf("%" PRIu64 " seeds, simulated %.0f h in %.1f s, ", ran, (double)campaign.simulated_ms / 3600e3, seconds);
+    print_ratio((double)campaign.simulated_ms / 1e3 / seconds);
+    (void)printf("\n");
     (void)printf("%" PRIu64 " passed, %" PRIu64 " failed\n", campaign.passed, campaign.failed);
     return campaign.failed == 0 ? 0 : 1;
 }

@@ -23,12 +23,27 @@ static void forget_acknowledged(struct world *world, const struct oracle *oracle
     free_texts(texts, text_count);
 }
 
-/* What comes at these offsets next is other clicks. */
-static void forget_verdicts(struct world *world, const struct oracle *oracle) {
+static void find_ends(const struct oracle *oracle, uint64_t ends[PARTITIONS_MAX]) {
     size_t count;
     const struct oracle_record *records = oracle_records(oracle, &count);
-    uint64_t ends[PARTITIONS_MAX] = {0};
+    memset(ends, 0, PARTITIONS_MAX * sizeof *ends);
     for (size_t i = 0; i < count; i++) ends[records[i].partition] = records[i].offset.at + 1;
+}
+
+/* Some click that was judged is no longer there. */
+static bool has_shrunk(const struct world *world, const struct oracle *oracle) {
+    uint64_t ends[PARTITIONS_MAX];
+    find_ends(oracle, ends);
+    for (size_t p = 0; p < PARTITIONS_MAX; p++)
+        for (uint64_t at = ends[p]; at < world->verdicts[p].count; at++)
+            if (world->verdicts[p].at[at] != NO_VERDICT) return true;
+    return false;
+}
+
+/* What comes at these offsets next is other clicks. */
+static void forget_verdicts(struct world *world, const struct oracle *oracle) {
+    uint64_t ends[PARTITIONS_MAX];
+    find_ends(oracle, ends);
     for (size_t p = 0; p < PARTITIONS_MAX; p++) {
         struct world_verdicts *verdicts = &world->verdicts[p];
         if (ends[p] < verdicts->count) memset(verdicts->at + ends[p], NO_VERDICT, verdicts->count - ends[p]);
@@ -51,9 +66,9 @@ bool world_take_stock(struct world *world) {
     fake_files_destroy(world->files);
     world->files = kept;
     if (oracle == NULL) return false;
+    forget_sealed(world, oracle, has_shrunk(world, oracle));
     forget_acknowledged(world, oracle);
     forget_verdicts(world, oracle);
-    forget_sealed(world, oracle);
     forget_filters(world);
     world->last_version = 0;
     oracle_destroy(oracle);

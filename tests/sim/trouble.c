@@ -15,7 +15,6 @@ static void kill_process(struct world *world) {
 /* The power goes in the middle of what the journal, or another file, does next. */
 static void cut_in_write(struct world *world) {
     fake_files_stop_at(world->files, 1 + below(world, below(world, 4) == 0 ? 30 : 6));
-    world->coverage->power_cuts_in_a_write++;
 }
 
 static void stop_and_start(struct world *world) {
@@ -25,49 +24,65 @@ static void stop_and_start(struct world *world) {
 
 static void fail_sync(struct world *world) {
     fake_files_fail(world->files, FAKE_SYNC, 1 + below(world, 3), true, STATUS_IO_ERROR);
-    world->coverage->failed_syncs++;
 }
 
-static void fill_disk(struct world *world) {
-    enum fake_call call = below(world, 4) == 0 ? FAKE_ALLOCATE : FAKE_WRITE;
-    fake_files_fail(world->files, call, 1 + below(world, 3), true, STATUS_NO_SPACE);
-    world->coverage->full_disks++;
+void world_fail_a_call(struct world *world) {
+    static const enum fake_call calls[] = {FAKE_OPEN,   FAKE_WRITE,          FAKE_ALLOCATE, FAKE_TRUNCATE,
+                                           FAKE_RENAME, FAKE_DIRECTORY_SYNC, FAKE_REMOVE,   FAKE_LIST};
+    enum fake_call call = calls[below(world, sizeof calls / sizeof *calls)];
+    fake_files_fail(world->files, call, 1 + below(world, 3), below(world, 2) == 0, STATUS_IO_ERROR);
+}
+
+/* Where it is noticed first: by the journal or another file, or by the store, which lies on the same disk. */
+void world_fill_disk(struct world *world) {
+    static const enum fake_call calls[] = {FAKE_WRITE, FAKE_WRITE,  FAKE_WRITE,         FAKE_ALLOCATE,
+                                           FAKE_OPEN,  FAKE_RENAME, FAKE_DIRECTORY_SYNC};
+    uint64_t choice = below(world, sizeof calls / sizeof *calls + 2);
+    unsigned nth = 1 + (unsigned)below(world, 3);
+    if (choice < sizeof calls / sizeof *calls)
+        fake_files_fill(world->files, calls[choice], nth);
+    else if (below(world, 2) == 0)
+        fake_kv_fail_write(world->kv, nth, STATUS_NO_SPACE);
+    else
+        fake_kv_fail_flush(world->kv, nth, STATUS_NO_SPACE);
 }
 
 static void fail_read(struct world *world) {
     fake_files_fail(world->files, FAKE_READ, 1 + below(world, 5), false, STATUS_IO_ERROR);
-    world->coverage->failed_reads++;
 }
 
 static void fail_store(struct world *world) {
     unsigned nth = 1 + (unsigned)below(world, 3);
-    if (below(world, 3) == 0) {
+    uint64_t choice = below(world, 6);
+    if (choice < 2)
         fake_kv_fail_write_falsely(world->kv, nth, STATUS_IO_ERROR);
-        world->coverage->false_store_failures++;
-        return;
-    }
-    fake_kv_fail_write(world->kv, nth, STATUS_IO_ERROR);
-    world->coverage->failed_store_writes++;
+    else if (choice < 5)
+        fake_kv_fail_write(world->kv, nth, STATUS_IO_ERROR);
+    else
+        fake_kv_fail_flush(world->kv, nth, STATUS_IO_ERROR);
 }
 
 /* The journal has it all, so a store that forgets what it promised to keep costs a replay and nothing else. */
 static void lie_in_store(struct world *world) {
     fake_kv_lie(world->kv);
-    world->coverage->lying_store_flushes++;
 }
 
 /* --- what destroys synced bytes --- */
+
+static void go_on(struct world *world, uint64_t steps, uint64_t pace_ms) {
+    for (; steps > 0 && fine(world) && node_phase(world->node) == NODE_SERVING; steps--) {
+        if (below(world, 2) == 0) world_step_request(world);
+        (void)world_step_node(world, world->node);
+        world_advance(world, (int64_t)below(world, pace_ms));
+    }
+}
 
 /* Mostly the power goes soon: before the store has counted what will be missing, or just after. */
 static void lie(struct world *world, enum fake_lie lie, bool for_good) {
     fake_files_lie(world->files, lie, 1 + below(world, 4), for_good);
     if (below(world, 4) == 0) return;
     uint64_t pace_ms = below(world, 2) == 0 ? 20 : 3000;
-    for (uint64_t steps = below(world, 150); steps > 0 && fine(world); steps--) {
-        if (below(world, 2) == 0) world_step_request(world);
-        (void)world_step_node(world, world->node);
-        world_advance(world, (int64_t)below(world, pace_ms));
-    }
+    go_on(world, below(world, 150), pace_ms);
     cut_power(world);
 }
 
@@ -92,17 +107,30 @@ static void rot(struct world *world) {
     /* While it runs, or while it is down. */
     bool down = below(world, 2) == 0;
     if (down) world_cut_power(world);
-    if (below(world, 3) > 0)
-        (void)fake_files_rot(world->files, NULL, &world->random);
-    else /* many blocks of identities: few of them are ever asked for */
-        for (int i = 0; i < 12; i++) (void)fake_files_rot(world->files, "dedup/", &world->random);
+    (void)fake_files_rot(world->files, NULL, &world->random);
     if (down) world_reopen(world);
 }
 
+/* Many blocks of identities, since few of them are ever asked for, and then clicks that ask for some. */
+static void rot_runs(struct world *world) {
+    bool down = below(world, 3) == 0;
+    if (down) world_cut_power(world);
+    for (int i = 0; i < 24; i++) (void)fake_files_rot(world->files, "dedup/", &world->random);
+    if (down) world_reopen(world);
+    if (world->node != NULL) go_on(world, 150, 100);
+}
+
+bool world_rot_store(struct world *world, uint64_t values) {
+    for (; values > 0; values--) {
+        if (!fake_kv_rot(world->kv, &world->random)) continue;
+        world->store_rotten = true;
+        world->coverage->rotten_store_values++;
+    }
+    return world->store_rotten;
+}
+
 static void rot_store(struct world *world) {
-    if (!fake_kv_rot(world->kv, &world->random)) return;
-    world->store_rotten = true;
-    world->coverage->rotten_store_values++;
+    if (!world_rot_store(world, 1 + below(world, 6))) return;
     if (below(world, 3) == 0) kill_process(world);
 }
 
@@ -168,14 +196,16 @@ static const struct trouble {
     {EVENT_cut_in_write, 20, false, cut_in_write},
     {EVENT_clean_stop, 8, false, stop_and_start},
     {EVENT_failed_sync, 7, false, fail_sync},
-    {EVENT_full_disk, 7, false, fill_disk},
+    {EVENT_failed_call, 6, false, world_fail_a_call},
+    {EVENT_full_disk, 9, false, world_fill_disk},
     {EVENT_failed_read, 3, false, fail_read},
     {EVENT_failed_store, 8, false, fail_store},
     {EVENT_lying_store, 3, false, lie_in_store},
     {EVENT_lying_sync, 10, true, lie_about_sync},
     {EVENT_lost_write, 10, true, lose_write},
     {EVENT_misdirected_write, 10, true, misdirect_write},
-    {EVENT_rot, 16, true, rot},
+    {EVENT_rot, 14, true, rot},
+    {EVENT_run_rot, 12, true, rot_runs},
     {EVENT_store_rot, 10, true, rot_store},
     {EVENT_slow_disk, 6, false, slow_down},
     {EVENT_clock_off, 4, false, shift_clock},

@@ -117,14 +117,16 @@ static void choose_options(struct world *world) {
     world_choose_rules(world);
 }
 
-static const enum event treacheries[] = {EVENT_lying_sync, EVENT_lost_write, EVENT_misdirected_write, EVENT_rot,
-                                         EVENT_store_rot};
+static const enum event treacheries[] = {EVENT_lying_sync, EVENT_lost_write, EVENT_misdirected_write,
+                                         EVENT_rot,        EVENT_run_rot,    EVENT_store_rot};
+enum { TREACHERIES = sizeof treacheries / sizeof treacheries[0] };
 
 void world_init(struct world *world, uint64_t seed, const struct plan *plan, struct coverage *coverage) {
     *world = (struct world){.seed = seed, .plan = plan, .coverage = coverage, .stage = -1};
     world_place(world, UINT32_MAX);
     world->treacherous = below(world, 3) == 0;
-    world->treachery = below(world, 4) == 0 ? ~UINT64_C(0) : UINT64_C(1) << treacheries[below(world, 5)];
+    world->treachery = below(world, 4) == 0 ? ~UINT64_C(0) : UINT64_C(1) << treacheries[below(world, TREACHERIES)];
+    world->rots_store = (world->treachery >> EVENT_store_rot & 1) == 1;
     world->wall.ms = INT64_C(1800000000000) + (int64_t)below(world, HOUR_MS);
     world->mono.ns = (int64_t)below(world, 1000000000);
     world->files = fake_files_create(seed);
@@ -152,6 +154,13 @@ void world_fini(struct world *world) {
     world->coverage->lines_far_ahead += made->far_ahead;
     world->coverage->lines_malformed += made->malformed;
     world->coverage->lines_extreme += made->extreme;
+    world->coverage->power_cuts_in_a_write += counts.stops;
+    world->coverage->failed_syncs += counts.failed[FAKE_SYNC];
+    world->coverage->failed_reads += counts.failed[FAKE_READ];
+    for (int call = 0; call < FAKE_CALLS; call++)
+        if (call != FAKE_SYNC && call != FAKE_READ) world->coverage->failed_calls += counts.failed[call];
+    world->coverage->full_disks += counts.fills;
+    world_note_store_failures(world);
     world->coverage->lying_syncs += counts.syncs_lied;
     world->coverage->lost_writes += counts.writes_lost_silently;
     world->coverage->misdirected_writes += counts.writes_misdirected;
@@ -174,6 +183,13 @@ void world_fini(struct world *world) {
 
 enum { FIXED_STAGES = 4 }; /* beside one for each partition */
 
+static bool step_keep(struct world *world, struct node *node) {
+    uint64_t stops = fake_files_counts(world->files).stops;
+    bool did = node_step_keep(node);
+    world->coverage->power_cuts_in_a_keep += fake_files_counts(world->files).stops > stops;
+    return did;
+}
+
 static bool step_stage(struct world *world, struct node *node, uint32_t choice) {
     static const int stages[] = {NODE_STAGE_JOURNAL, NODE_STAGE_REDUCE, NODE_STAGE_RECALCULATE, NODE_STAGE_KEEP};
     int before = world->stage;
@@ -186,7 +202,7 @@ static bool step_stage(struct world *world, struct node *node, uint32_t choice) 
     else if (choice == 2)
         did = world->recalculating = node_step_recalculate(node);
     else if (choice == 3)
-        did = node_step_keep(node);
+        did = step_keep(world, node);
     else
         did = node_step_aggregate(node, choice - FIXED_STAGES);
     world->stage = before;
@@ -208,6 +224,13 @@ void world_advance(struct world *world, int64_t milliseconds) {
 }
 
 /* --- the run --- */
+
+/* A node stops for a reason only: something was made to fail, or was damaged. */
+static void check_reason(struct world *world) {
+    bool damaged = fake_files_counts(world->files).destroyed > 0 || world->store_rotten;
+    if (!damaged && world_failures(world) == world->failures_seen)
+        world_problem(world, "the node failed, and nothing else had: %s", node_failure(world->node)->text);
+}
 
 static void step(struct world *world) {
     uint64_t choice = below(world, 1000);
@@ -231,6 +254,8 @@ static void step(struct world *world) {
     if (below(world, 4) == 0) world_advance(world, (int64_t)below(world, 400));
     if (below(world, 300) == 0) world->clock_step_ms = 0; /* somebody sets it right */
     if (node_phase(world->node) != NODE_FAILED) return;
+    check_reason(world);
+    if (!fine(world)) return;
     world->coverage->runs_damaged += world_names_a_damaged_run(node_failure(world->node));
     /* It stopped because something failed: the machine died with it, or only the process. */
     if (below(world, 3) == 0)

@@ -10,31 +10,47 @@
 #include "sim/plan.h"
 #include "sim/traffic.h"
 
-/* What really happened, over a campaign: each must be above zero in the end. */
+/* What really happened, over a campaign, by kind: each must be above zero in the end. */
 /* clang-format off */
-#define COVERAGE_TABLE(X) \
-    X(counted) X(duplicate) X(conflict) X(too_late) X(late_amended) X(ticks) X(segments) X(checkpoints) \
+#define COVERAGE_TABLE(GROUP, X) \
+    GROUP("crash") \
+    X(power_cuts) X(kills) X(clean_stops) X(power_cuts_in_a_write) X(power_cuts_in_a_keep) X(power_cuts_in_a_start) \
+    X(failures_in_a_start) X(crashes_in_recalculation) X(crashes_in_filter_change) X(torn_tails) \
+    GROUP("disk error, slow disk") \
+    X(failed_syncs) X(failed_calls) X(full_disks) X(failed_reads) X(slow_writes) X(steps_beside_a_write) \
+    X(steps_beside_a_keep) X(files_removed_beside_a_keep) \
+    GROUP("silent damage") \
+    X(lying_syncs) X(lost_writes) X(misdirected_writes) X(rotten_places) X(rot_in_a_start) X(rot_brought_back) \
+    X(caches_dropped) X(synced_bytes_destroyed) X(starts_refused) X(starts_with_less) X(starts_beside_damage) \
+    X(acknowledged_destroyed) X(sealed_destroyed) X(journals_cut) X(journals_lost) X(runs_of_no_use) X(runs_damaged) \
+    GROUP("store") \
+    X(checkpoints) X(lost_store_batches) X(failed_store_writes) X(false_store_failures) X(failed_store_flushes) X(full_stores) \
+    X(lying_store_flushes) X(rotten_store_values) X(rotten_stores_noticed) X(stores_refused) X(stores_wiped) \
+    GROUP("clock") \
+    X(clocks_off) X(clocks_forward) X(clocks_back) X(clocks_wild) X(clocks_set_at_a_restart) X(idle_spells) X(ticks) \
+    X(guarded_jumps) X(believed_jumps) \
+    GROUP("input") \
     X(requests) X(answers_200) X(answers_400) X(answers_503) X(atomic_refused) X(bodies_cut) X(hostile_requests) \
     X(hostile_refused) X(lines_repeated) X(lines_reordered) X(lines_late) X(lines_far_ahead) X(lines_malformed) \
-    X(lines_extreme) X(lines_without_id_refused) X(guarded_jumps) X(believed_jumps) X(questions) X(sealed_answers) \
-    X(power_cuts) X(kills) X(clean_stops) X(power_cuts_in_a_write) X(power_cuts_in_a_start) X(failures_in_a_start) \
-    X(torn_tails) X(lost_store_batches) X(failed_syncs) X(full_disks) X(failed_reads) X(failed_store_writes) \
-    X(false_store_failures) X(lying_syncs) X(lost_writes) X(misdirected_writes) X(rotten_places) X(rot_in_a_start) X(rot_brought_back) \
-    X(lying_store_flushes) X(rotten_store_values) X(caches_dropped) X(synced_bytes_destroyed) X(starts_refused) \
-    X(starts_with_less) X(acknowledged_destroyed) X(stores_refused) X(stores_wiped) X(journals_lost) X(slow_writes) \
-    X(steps_beside_a_write) X(clocks_off) X(clocks_forward) X(clocks_back) X(clocks_wild) X(clocks_set_at_a_restart) \
-    X(idle_spells) X(rules_changed) X(bad_starts_refused) X(replays_in_another_order) \
-    X(filters_created) X(filters_repeated) X(filters_refused) X(filters_full) X(filters_deleted) X(filter_lists) \
-    X(recalculations_wanted) X(recalculations_finished) X(crashes_in_recalculation) X(crashes_in_filter_change) \
-    X(restarts_with_filters) X(sealed_rankings) X(filtered_sealed_answers) X(filtered_counts) X(filtered_series) X(filtered_rankings) \
+    X(lines_extreme) X(lines_without_id_refused) \
+    GROUP("rules and starts") \
+    X(rules_changed) X(bad_starts_refused) X(restarts_with_filters) X(starts_from_runs) X(starts_in_a_later_segment) \
+    X(replays_in_another_order) \
+    GROUP("clicks and identities") \
+    X(counted) X(duplicate) X(conflict) X(too_late) X(late_amended) X(segments) X(runs_written) X(runs_merged) \
+    X(identities_read_from_runs) \
+    GROUP("filters and questions") \
+    X(questions) X(sealed_answers) X(sealed_rankings) X(ads_summed_in_all_widths) X(filters_created) X(filters_repeated) \
+    X(filters_refused) X(filters_full) X(filters_deleted) X(filter_lists) X(recalculations_wanted) \
+    X(recalculations_finished) X(filtered_sealed_answers) X(filtered_counts) X(filtered_series) X(filtered_rankings) \
     X(partly_covered) X(asked_once) X(asked_once_in_vain) X(late_into_a_filtered_closed_minute) X(masked_ip_matched) \
-    X(ipv6_matched) X(nested_blocks_matched) X(unknown_country_matched) X(runs_written) X(runs_merged) X(identities_read_from_runs) \
-    X(starts_from_runs) X(starts_in_a_later_segment) X(runs_of_no_use) X(starts_beside_damage) X(runs_damaged)
+    X(ipv6_matched) X(nested_blocks_matched) X(unknown_country_matched)
 /* clang-format on */
 
+#define NO_GROUP(heading)
 struct coverage {
 #define X(name) uint64_t name;
-    COVERAGE_TABLE(X)
+    COVERAGE_TABLE(NO_GROUP, X)
 #undef X
 };
 
@@ -89,9 +105,12 @@ struct world {
     /* Whether this run meets faults that destroy synced bytes, and which: after some of them little is left to go on with.
      */
     bool treacherous;
-    uint64_t treachery; /* a bit for each event */
-    bool journal_lost;  /* refused for good: what the run was about is gone */
-    bool store_rotten;  /* some value of the store is damaged */
+    uint64_t treachery;      /* a bit for each event */
+    bool journal_lost;       /* nothing that could be counted is left of it */
+    bool rots_store;         /* that is one of them */
+    bool store_rotten;       /* some value of the store is damaged */
+    uint64_t store_failures; /* of the stores that are gone */
+    uint64_t failures_seen;  /* that the disk and the store were made to have, as of when the node began to serve */
     uint64_t destroyed_seen;
     bool log_unreadable; /* to who reads all of it, as of what is destroyed_seen */
     unsigned rot_at;     /* this step of a start; 0: not */
@@ -155,14 +174,26 @@ void world_choose_rules(struct world *world);
 /* Opens a node and steps it until it serves. Otherwise there is none, and `failure` says why. */
 bool world_start(struct world *world, struct node **out, struct failure *failure);
 void world_stop_cleanly(struct world *world);
-/* The failure is that a file of identities is damaged. */
-bool world_names_a_damaged_run(const struct failure *failure);
 /* The machine dies, or the process alone: what was not synced is lost, kept or torn. The node is gone. */
 void world_cut_power(struct world *world);
 void world_kill(struct world *world);
 /* The node starts again, whatever happens meanwhile; afterwards it serves, or the journal is lost, or there is a problem. */
 void world_reopen(struct world *world);
 void world_wipe_store(struct world *world);
+/* Of the store that is there now and is about to go, for the table of what happened. */
+void world_note_store_failures(struct world *world);
+/* Calls of disk and store that were made to fail so far. */
+uint64_t world_failures(const struct world *world);
+
+/* --- refusal.c --- */
+/* The failure is that a file of identities is damaged, or that the store is. */
+bool world_names_a_damaged_run(const struct failure *failure);
+bool world_names_the_store(const struct failure *failure);
+/* The start was refused and nothing had failed: then bytes were destroyed, and the refusal says where. What the operator
+ * does about it. `before`: the disk before the start, to see that it changed nothing; or NULL. */
+void world_take_refusal(struct world *world, const struct failure *failure, const struct fake_files *before);
+/* The node serves, and what is destroyed lies in segments that its start need not read. It is gone afterwards. */
+void world_take_unread_damage(struct world *world);
 
 /* --- stock.c --- */
 /* Synced bytes were destroyed: from now on the truth is what the journal still holds. False: it is not readable. */
@@ -198,6 +229,11 @@ uint64_t answer_number(const struct buffer *answer, const char *name);
 
 /* --- trouble.c --- */
 void world_cause_trouble(struct world *world);
+/* One of the next few calls finds no room, and none after it; or has an error of the disk. */
+void world_fill_disk(struct world *world);
+void world_fail_a_call(struct world *world);
+/* Bits of some of its values change. False: they are all as they were written. */
+bool world_rot_store(struct world *world, uint64_t values);
 
 /* After world_run: the journal counted by the oracle, the node's own numbers, and replays, all against each other. */
 bool world_compare(struct world *world);
