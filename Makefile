@@ -45,7 +45,7 @@ fuzz: test-packages ## each parser and format for SECONDS=120 under libFuzzer; e
 	@rm -f build-logs/fuzz-*.log
 	@tools/run-tests --fuzz-seconds $(SECONDS) 'fuzz-*'; tools/fuzz-table
 
-soak: test-packages ## simulation from a new seed, end to end and fuzzing, for longer (at most 75 minutes)
+soak: test-packages ## simulation from a new seed, end to end and fuzzing, for longer (some two hours, at most four and a half)
 	@tools/run-tests --soak
 
 bench: build ## measure speed, freshness and restart: prints a table

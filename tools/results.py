@@ -3,6 +3,7 @@
 Nothing here trusts a runner to have got as far as its report: one that crashed, printed nothing or ran nothing counts as
 failed (`settled`), whatever it says elsewhere.
 """
+import collections
 import dataclasses
 import json
 import re
@@ -15,10 +16,15 @@ class Result:
     failed: int = 0
     skipped: int = 0
     why: str = ""
+    reasons: collections.Counter = dataclasses.field(default_factory=collections.Counter)  # of the skipped: how many each
 
     def __add__(self, other):
         return Result(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped,
-                      "; ".join(w for w in (self.why, other.why) if w))
+                      "; ".join(w for w in (self.why, other.why) if w), self.reasons + other.reasons)
+
+    def skip_lines(self):
+        """A line for each reason, however many tests it kept from running."""
+        return [f"skipped {count}: {reason}" for reason, count in sorted(self.reasons.items())]
 
 
 def settled(result, exit_code):
@@ -73,8 +79,14 @@ def pytest(report):
     for suite in suites:
         tests, bad, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "skipped"))
         bad += int(suite.get("errors", 0))
-        total += Result(tests - bad - skipped, bad, skipped)
+        total += Result(tests - bad - skipped, bad, skipped, reasons=skip_reasons(suite))
     return total
+
+
+def skip_reasons(suite):
+    """An expected failure is reported as skipped, too, and has its reason in the same place."""
+    notes = (note for case in suite.findall("testcase") for note in case.findall("skipped"))
+    return collections.Counter(" ".join((note.get("message") or "no reason given").split()) for note in notes)
 
 
 def sim(log, seeds):

@@ -15,6 +15,7 @@ struct figures {
     uint64_t filters, filters_ranked, atoms; /* that stand */
     uint64_t intake_violated;                /* I4: 1 when received != accepted + rejected */
     uint64_t partitions_violated;
+    uint64_t cells_violated; /* as of the checkpoints */
     struct view_usage usage;
 };
 struct figures figures_of(const struct view *view, const struct query_status *status);

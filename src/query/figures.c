@@ -39,6 +39,7 @@ struct figures figures_of(const struct view *view, const struct query_status *st
         add_verdicts(&figures.verdicts, &partition->totals);
         /* The journal's own count of clicks against the verdicts, at the same offset. */
         if (partition->watermark.clicks != verdict_totals_clicks(&partition->totals)) figures.partitions_violated = 1;
+        if (partition->checkpoint_cells != partition->checkpoint_totals.counted) figures.cells_violated = 1;
     }
     for (size_t i = 0; i < REJECT_CODES; ++i) add(&figures.rejected, status->totals.rejected_by[i]);
     uint64_t expected = status->totals.accepted;

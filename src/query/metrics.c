@@ -49,6 +49,7 @@ static void write_verdicts(const struct metric *metric, const struct figures *fi
 static void write_conservation(const struct metric *metric, const struct figures *figures, struct buffer *out) {
     sample(out, metric, "law", "intake", figures->intake_violated);
     sample(out, metric, "law", "partitions", figures->partitions_violated);
+    sample(out, metric, "law", "cells", figures->cells_violated);
 }
 
 static void write_watermarks(const struct metric *metric, const struct figures *figures, struct buffer *out) {
@@ -199,7 +200,7 @@ static const struct metric metrics[] = {
      AT(verdicts.late_amended)},
     {"tally_conservation_violated", "gauge", "law",
      "1 when a conservation law does not hold; alert on it. intake: received = accepted + rejected. partitions: clicks in "
-     "the journal = the sum of the verdicts.",
+     "the journal = the sum of the verdicts. cells: the sum of all minutes = counted, as of the checkpoints.",
      .write = write_conservation},
 
     {"tally_watermark_timestamp_seconds", "gauge", "partition", "Watermark: minutes that end before it are closed.",

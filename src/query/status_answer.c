@@ -128,8 +128,9 @@ static void append_node(struct buffer *out, const struct figures *figures) {
     append_member(out, "segments", status->totals.segments);
     append_member(out, "syncs", status->totals.syncs);
     append_member(out, "torn_bytes", status->totals.torn_bytes);
-    buffer_printf(out, "},\"conservation\":{\"intake\":%s,\"partitions\":%s}",
-                  figures->intake_violated == 0 ? "true" : "false", figures->partitions_violated == 0 ? "true" : "false");
+    buffer_printf(out, "},\"conservation\":{\"intake\":%s,\"partitions\":%s,\"cells\":%s}",
+                  figures->intake_violated == 0 ? "true" : "false", figures->partitions_violated == 0 ? "true" : "false",
+                  figures->cells_violated == 0 ? "true" : "false");
 }
 
 void answer_status(const struct view *view, const struct query_status *status, const struct request_head *head,

@@ -125,13 +125,20 @@ static void load_ad(void *context, uint32_t index, struct bytes ad_id) {
 struct load_context {
     struct view *view;
     struct partition_cells *partition;
+    uint64_t clicks;
 };
+
+static uint64_t add_clicks(uint64_t sum, uint64_t clicks) {
+    CHECK(!__builtin_add_overflow(sum, clicks, &sum)); /* I9 */
+    return sum;
+}
 
 static void load_cell(void *context, struct minute minute, const struct cell *cell) {
     struct load_context *load = context;
     CHECK(load->partition->public.offset.at == 0); /* before its checkpoint is taken over */
     cell_table_add(&partition_get_minute(load->partition, minute)->cells, cell_key(cell->ad, cell->country), cell->count);
     view_note_minute(load->view, minute);
+    load->clicks = add_clicks(load->clicks, cell->count);
 }
 
 #ifdef TALLY_COSTLY_CHECKS
@@ -157,25 +164,50 @@ static void measure_memory(struct partition_cells *partition) {
 }
 
 static void load_window_cell(void *context, struct minute minute, const struct cell *cell) {
-    struct view *view = context;
-    window_add(view->window, minute, cell->ad, cell->count);
+    struct load_context *load = context;
+    window_add(load->view->window, minute, cell->ad, cell->count);
+    load->clicks = add_clicks(load->clicks, cell->count);
+}
+
+/* What the cells of the store add up to. A store whose minutes the window has all read is known by that; of an older one,
+ * only the open minutes are: the sum of the others is what is left of what was counted. */
+static void begin_cells_sum(struct partition_cells *partition, bool all_read, uint64_t read) {
+    struct view_partition *public = &partition->public;
+    uint64_t counted = public->checkpoint_totals.counted, open = partition->stored.open;
+    uint64_t at_least_open = counted > open ? counted : open;
+    uint64_t sum = all_read ? read : at_least_open;
+    CHECK(sum >= open); /* the window reads the open minutes, too */
+    partition->stored.closed = sum - open;
+    public->checkpoint_cells = sum;
 }
 
 /* The window's minutes, each closed as soon as it is read, so that only one is held the costly way. */
-static enum status load_window(struct view *view, struct failure *failure) {
-    if (!view->has_minutes) return STATUS_OK;
+static enum status load_window_minutes(struct view *view, struct load_context *loads, bool *all, struct failure *failure) {
     uint32_t newest = view->newest_minute.index;
     uint32_t from = newest >= WINDOW_MINUTES_MAX ? newest - WINDOW_MINUTES_MAX + 1 : 0;
+    window_begin(view->window, (struct minute){from});
     if (from < view->first_minute.index) from = view->first_minute.index;
-    window_begin(view->window, (struct minute){newest >= WINDOW_MINUTES_MAX ? newest - WINDOW_MINUTES_MAX + 1 : 0});
+    *all = from == view->first_minute.index;
     for (uint32_t minute = from; minute <= newest; minute++) {
-        enum status status =
-            view_visit_cells(view, (struct minute){minute}, (struct minute){minute + 1}, load_window_cell, view, failure);
-        if (status != STATUS_OK) return status;
+        for (uint32_t p = 0; p < view->partition_count; p++) {
+            loads[p].view = view;
+            enum status status = view_visit_partition(view, p, (struct minute){minute}, (struct minute){minute + 1},
+                                                      load_window_cell, &loads[p], failure);
+            if (status != STATUS_OK) return status;
+        }
         window_settle(view->window);
         while (view_close_prepare(view)) view_close_commit(view);
     }
     return STATUS_OK;
+}
+
+static enum status load_window(struct view *view, struct failure *failure) {
+    struct load_context loads[PARTITIONS_MAX] = {0};
+    bool all = true;
+    enum status status = view->has_minutes ? load_window_minutes(view, loads, &all, failure) : STATUS_OK;
+    for (uint32_t p = 0; p < view->partition_count && status == STATUS_OK; p++)
+        begin_cells_sum(&view->partitions[p], all, loads[p].clicks);
+    return status;
 }
 
 enum status view_load(struct view *view, struct failure *failure) {
@@ -192,7 +224,7 @@ enum status view_load(struct view *view, struct failure *failure) {
     }
     for (uint32_t p = 0; p < view->partition_count; p++) {
         struct partition_checkpoint checkpoint;
-        struct load_context load = {view, &view->partitions[p]};
+        struct load_context load = {view, &view->partitions[p], 0};
         status = store_load_partition(view->store, p, &checkpoint, load_cell, &load, failure);
         if (status == STATUS_NOT_FOUND) continue;
         if (status != STATUS_OK) return status;
@@ -201,6 +233,7 @@ enum status view_load(struct view *view, struct failure *failure) {
         public->watermark = public->checkpoint_watermark = checkpoint.watermark;
         public->totals = public->checkpoint_totals = checkpoint.totals;
         public->rules_number = checkpoint.rules_number;
+        view->partitions[p].stored.open = load.clicks;
         CHECK(verdict_totals_clicks(&public->totals) <= public->offset.at); /* I4: a click has an offset of its own */
     }
     status = view_load_atoms(view, failure);
@@ -295,14 +328,18 @@ bool view_minute_has_block(const struct partition_cells *partition, struct minut
     return minute_end(minute).ms <= partition->public.checkpoint_watermark.w.ms;
 }
 
-static void sorted_cells(struct view *view, const struct minute_cells *minute, struct cell *out) {
+/* Returns the clicks in them. */
+static uint64_t sorted_cells(struct view *view, const struct minute_cells *minute, struct cell *out) {
     size_t count = minute->cells.cell_count;
+    uint64_t clicks = 0;
     const struct slice *sorted = cell_table_sorted(&minute->cells, work_slices(&view->work, WORK_ITEMS, count),
                                                    work_slices(&view->work, WORK_SCRATCH, count));
     for (size_t i = 0; i < count; i++) {
         out[i] = (struct cell){cell_key_ad(sorted[i].key), cell_key_country(sorted[i].key), sorted[i].count};
         COSTLY_CHECK(i == 0 || cell_compare(&out[i - 1], &out[i]) < 0);
+        clicks = add_clicks(clicks, out[i].count);
     }
+    return clicks;
 }
 
 /* Up to `count`. */
@@ -332,7 +369,8 @@ static enum status put_closed_minute(struct view *view, struct kv_batch *batch, 
                                      const struct minute_cells *minute, struct cell *cells, struct failure *failure) {
     CHECK(view_minute_leaves(&view->partitions[p], minute->minute));
     size_t count = minute->cells.cell_count;
-    sorted_cells(view, minute, cells);
+    struct cells_sum *written = &view->partitions[p].written;
+    written->closed = add_clicks(written->closed, sorted_cells(view, minute, cells));
     if (view_minute_has_block(&view->partitions[p], minute->minute))
         return store_put_amendments(view->store, batch, p, minute->minute, cells, count, failure);
     store_put_block(view->store, batch, p, minute->minute, cells, count);
@@ -353,7 +391,8 @@ static struct cell *cells_room(struct view *view, const struct partition_cells *
 }
 
 static enum status put_minutes(struct view *view, struct kv_batch *batch, uint32_t p, struct failure *failure) {
-    const struct partition_cells *partition = &view->partitions[p];
+    struct partition_cells *partition = &view->partitions[p];
+    partition->written = (struct cells_sum){.closed = partition->stored.closed};
     struct open_minute *open = memory_allocate(partition->minute_count * sizeof *open);
     struct cell *cells = cells_room(view, partition);
     size_t open_count = 0;
@@ -363,7 +402,7 @@ static enum status put_minutes(struct view *view, struct kv_batch *batch, uint32
         if (view_minute_leaves(partition, minute->minute)) {
             status = put_closed_minute(view, batch, p, minute, cells, failure);
         } else {
-            sorted_cells(view, minute, cells);
+            partition->written.open = add_clicks(partition->written.open, sorted_cells(view, minute, cells));
             open[open_count++] = (struct open_minute){minute->minute, cells, minute->cells.cell_count};
             cells += minute->cells.cell_count;
         }
@@ -432,6 +471,8 @@ void view_checkpoint_done(struct view *view, uint32_t partition_index) {
     public->checkpoint_offset = public->offset;
     public->checkpoint_watermark = public->watermark;
     public->checkpoint_totals = public->totals;
+    partition->stored = partition->written;
+    public->checkpoint_cells = add_clicks(partition->stored.closed, partition->stored.open);
     CHECK(!view->has_stored || view->stored_lowest.index <= view->stored_highest.index);
     measure_memory(partition);
     store_cut_release(view->cut);

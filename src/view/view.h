@@ -72,6 +72,9 @@ struct view_partition {
     struct journal_offset checkpoint_offset; /* everything below is in the store */
     struct watermark checkpoint_watermark;
     struct verdict_totals checkpoint_totals;
+    /* Clicks in all cells of the store, minute by minute, as of the checkpoint. Another number than what was counted up to
+     * there means that a conservation law is broken (I4). */
+    uint64_t checkpoint_cells;
     uint64_t cells_in_memory, bytes_in_memory;
     uint32_t filters_number; /* of the last filter record that it has passed */
 };

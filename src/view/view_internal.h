@@ -22,6 +22,11 @@ struct partition_cells {
     /* What came since the checkpoint, by minute ascending; for minutes that were open then, everything. */
     struct minute_cells **minutes;
     size_t minute_count, minute_capacity;
+    /* Clicks in the blocks and amendments of the store, as they were added up when they were put there, and in the cells of
+     * the open minutes: as of the checkpoint, and as of the one that is being written. */
+    struct cells_sum {
+        uint64_t closed, open;
+    } stored, written;
 };
 
 /* A cut of the store that the view and exports under way share. */
@@ -109,6 +114,9 @@ enum status view_visit_atom_cells(struct view *view, uint32_t atom, struct minut
 /* Of those, the ones that are in memory, of one partition. */
 void view_visit_atom_memory(const struct partition_cells *partition, uint32_t atom, struct minute from, struct minute to,
                             store_atom_visit *visit, void *context);
+/* The partition's cells of [from, to), as view_visit_cells visits those of all. */
+enum status view_visit_partition(struct view *view, uint32_t partition, struct minute from, struct minute to,
+                                 store_cell_visit *visit, void *context, struct failure *failure) MUST_USE;
 /* The cells of [from, to) that are in memory. */
 void view_visit_memory(const struct partition_cells *partition, struct minute from, struct minute to,
                        store_cell_visit *visit, void *context);

@@ -178,15 +178,20 @@ void view_visit_memory(const struct partition_cells *partition, struct minute fr
     }
 }
 
+enum status view_visit_partition(struct view *view, uint32_t partition, struct minute from, struct minute to,
+                                 store_cell_visit *visit, void *context, struct failure *failure) {
+    CHECK(partition < view->partition_count);
+    view_visit_memory(&view->partitions[partition], from, to, visit, context);
+    if (!view_is_stored(view, from, to)) return STATUS_OK;
+    return store_visit_all(view->store, view->cut->snapshot, partition, from, to, visit, context, failure);
+}
+
 enum status view_visit_cells(struct view *view, struct minute from, struct minute to, store_cell_visit *visit, void *context,
                              struct failure *failure) {
-    for (uint32_t p = 0; p < view->partition_count; p++) {
-        view_visit_memory(&view->partitions[p], from, to, visit, context);
-        if (!view_is_stored(view, from, to)) continue;
-        enum status status = store_visit_all(view->store, view->cut->snapshot, p, from, to, visit, context, failure);
-        if (status != STATUS_OK) return status;
-    }
-    return STATUS_OK;
+    enum status status = STATUS_OK;
+    for (uint32_t p = 0; p < view->partition_count && status == STATUS_OK; p++)
+        status = view_visit_partition(view, p, from, to, visit, context, failure);
+    return status;
 }
 
 struct view_usage view_usage(const struct view *view) {

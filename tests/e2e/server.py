@@ -230,4 +230,4 @@ def check_laws(status):
     assert totals["invalid"] == 0
     for verdict in VERDICTS:
         assert totals[verdict] == sum(partition[verdict] for partition in status["partitions"])
-    assert status["conservation"] == {"intake": True, "partitions": True}
+    assert status["conservation"] == {"intake": True, "partitions": True, "cells": True}

@@ -32,7 +32,7 @@ static struct verdict_counts oracle_verdicts(const struct oracle *oracle) {
 
 /* received = accepted + rejected; accepted = the sum of the verdicts = the clicks in the journal. */
 static void compare_intake_and_partitions(struct world *world, struct node *node, const struct oracle *oracle) {
-    static const char stated[] = "\"conservation\":{\"intake\":true,\"partitions\":true}";
+    static const char stated[] = "\"conservation\":{\"intake\":true,\"partitions\":true,\"cells\":true}";
     world_ask(world, node, "/v1/status", "");
     const struct buffer *answer = &world->answer;
     struct verdict_counts counts = oracle_verdicts(oracle);

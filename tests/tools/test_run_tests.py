@@ -110,6 +110,40 @@ def test_pytest_counts_failures_and_errors(tmp_path):
     assert (got.passed, got.failed, got.skipped) == (5, 3, 1)
 
 
+def skipped_report(path, *reasons):
+    cases = "".join(f'<testcase name="t"><skipped type="pytest.skip" message="{why}">t.py:1: {why}</skipped></testcase>'
+                    for why in reasons)
+    path.write_text(f'<testsuites><testsuite tests="{len(reasons) + 1}" skipped="{len(reasons)}"><testcase name="ran"/>'
+                    f'{cases}</testsuite></testsuites>')
+
+
+def test_each_reason_of_a_skip_is_one_line_however_many_were_skipped(tmp_path):
+    skipped_report(tmp_path / "a.xml", "only root may mount", "no\nbrowser", "only root may mount")
+    skipped_report(tmp_path / "b.xml", "only root may mount")
+    total = results.pytest(tmp_path / "a.xml") + results.pytest(tmp_path / "b.xml")
+    assert (total.passed, total.failed, total.skipped) == (2, 0, 4)
+    assert total.skip_lines() == ["skipped 1: no browser", "skipped 3: only root may mount"]
+
+
+def test_a_skip_by_pytest_itself_has_its_reason(tmp_path):
+    (tmp_path / "test_it.py").write_text("import pytest\n\n\n@pytest.fixture\ndef disk():\n    pytest.skip('no disk here')\n"
+                                         "\n\ndef test_a(disk):\n    pass\n\n\ndef test_b():\n    pass\n")
+    command = [*run_tests.PYTEST, f"--junitxml={tmp_path}/report.xml", "-p", "no:cacheprovider", "."]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).returncode == 0
+    assert results.pytest(tmp_path / "report.xml").skip_lines() == ["skipped 1: no disk here"]
+
+
+def test_the_reasons_of_skips_stand_above_the_last_line(tmp_path, monkeypatch, capsys):
+    skipped_report(tmp_path / "report.xml", "only root may mount")
+    planted = part("a", "true", count=lambda log, exit_code: results.pytest(tmp_path / "report.xml"))
+    monkeypatch.setattr(run_tests, "all_parts", lambda options: [planted])
+    monkeypatch.setattr(run_tests.sys, "argv", ["run-tests", "a"])
+    with pytest.raises(SystemExit) as ended:
+        run_tests.main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["skipped 1: only root may mount", "1 passed, 0 failed, 1 skipped"]
+
+
 def test_a_missing_or_broken_pytest_report_has_failed(tmp_path):
     assert results.settled(results.pytest(tmp_path / "none.xml"), 0).failed == 1
     (tmp_path / "cut.xml").write_text("<testsuites><testsu")
@@ -154,6 +188,24 @@ def test_every_part_that_is_needed_stands_before_the_part_that_needs_it():
     for each in run_tests.all_parts(run_tests.read_options([])):
         assert set(each.needs) <= seen
         seen.add(each.name)
+
+
+def test_the_whole_soak_ends_within_its_time_even_when_each_part_takes_all_of_its_own():
+    """Parts that start as soon as there is room end by the sum over the cores and half of the longest of those that take one
+    core, behind the builds that take all of them."""
+    parts = run_tests.all_parts(run_tests.read_options(["--soak"]))
+    soak = run_tests.chosen(parts, run_tests.SOAK_PARTS)
+    builds = sum(part.seconds_max for part in soak if part.cores == run_tests.CORES)
+    others = [part.seconds_max for part in soak if part.cores == 1]
+    assert len(soak) == len(others) + 2
+    longest = max(others) * (run_tests.CORES - 1) / run_tests.CORES
+    assert builds + sum(others) / run_tests.CORES + longest <= run_tests.SOAK_TOTAL_SECONDS_MAX
+
+
+def test_a_part_is_ended_by_the_end_of_the_whole_run():
+    out = io.StringIO()
+    total = run_tests.Runner([part("a", "sleep 1000")], out, seconds_max=1).run()
+    assert (total.passed, total.failed) == (0, 1) and "ended after 1 s" in out.getvalue()
 
 
 def test_the_program_ends_with_one_line_of_numbers_and_an_exit_code(copy):

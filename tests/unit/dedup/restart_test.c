@@ -15,6 +15,7 @@
 #include "base/codec.h"
 #include "base/random_sequence.h"
 #include "dedup/dedup.h"
+#include "dedup/manifest.h"
 #include "fake/fake_files.h"
 
 enum { CLICKS = 6000, IDENTITIES = 2500, MEMORY = 128 * 1024, TABLE = 2048, HORIZON_MS = 400 * 60 };
@@ -298,6 +299,34 @@ static void damage_anywhere_in_what_was_kept_heals_by_itself(void **state) {
     free(clicks);
 }
 
+/* Whole in itself, of the same name and as many entries: only the sum over its footer tells that it is not the one that was
+ * kept. */
+static void a_run_in_the_place_of_the_one_that_was_kept_is_not_taken_over(void **state) {
+    (void)state;
+    static const uint8_t log[RUN_LOG_BYTES] = {0};
+    struct stream_click *clicks = make_stream(9);
+    struct process process;
+    struct failure why = {0};
+    struct manifest manifest;
+    struct buffer encoded = {0};
+    begin(&process, 1, clicks);
+    assert_int_equal(start(&process, &why), STATUS_OK);
+    assert_int_equal(judge_until(&process, CLICKS / 2), STATUS_OK);
+    crash(&process);
+    assert_int_equal(manifest_read(&process.files, "p00", log, 0, &manifest, NULL), STATUS_OK);
+    assert_true(manifest.run_count > 0);
+    manifest.runs[0].footer_crc++;
+    manifest_encode(&manifest, log, 0, &encoded);
+    assert_int_equal(manifest_write(&process.files, "p00", buffer_view(&encoded), NULL), STATUS_OK);
+    buffer_fini(&encoded);
+    assert_int_equal(start(&process, &why), STATUS_OK);
+    assert_int_equal(why.status, STATUS_CORRUPT);
+    assert_non_null(strstr(why.text, "another run than the one that was kept"));
+    assert_int_equal(process.begun_at, 0);
+    end(&process);
+    free(clicks);
+}
+
 static bool refuse(void *self, struct journal_offset offset, struct bytes bytes) {
     (void)self;
     (void)offset;
@@ -495,6 +524,7 @@ int main(void) {
         cmocka_unit_test(a_crash_at_any_call_of_the_disk_changes_no_verdict),
         cmocka_unit_test(a_lost_store_means_the_whole_journal),
         cmocka_unit_test(damage_anywhere_in_what_was_kept_heals_by_itself),
+        cmocka_unit_test(a_run_in_the_place_of_the_one_that_was_kept_is_not_taken_over),
         cmocka_unit_test(an_owner_that_cannot_go_on_from_there_begins_anew),
         cmocka_unit_test(less_memory_than_the_filters_need_begins_anew),
         cmocka_unit_test(files_that_no_list_names_go),

@@ -23,7 +23,7 @@ static void status_tells_everything_and_its_totals_add_up(void **state) {
         "],\"phase\":\"serving\",\"waits_for\":null,\"dedup\":{\"entries\":9,\"entries_max\":1000,"
         "\"bytes\":4000,\"bytes_max\":5000,\"runs\":2,\"file_bytes\":7000,\"reads\":3,\"runs_written\":12,\"runs_merged\":4,"
         "\"partitions_restored\":2,\"partitions_rebuilt\":1},\"ads\":3,");
-    assert_contains(body, "\"conservation\":{\"intake\":true,\"partitions\":true},");
+    assert_contains(body, "\"conservation\":{\"intake\":true,\"partitions\":true,\"cells\":true},");
     assert_contains(body,
                     "\"memory\":{\"resident_bytes\":0,\"dedup_bytes\":4000,\"dedup_bytes_max\":5000,\"window_bytes\":100,"
                     "\"window_bytes_max\":1000,\"window_minutes\":3,\"window_from\":\"2021-01-01T00:00:00Z\","
@@ -48,12 +48,16 @@ static void a_broken_law_is_shown(void **state) {
     (void)state;
     struct asking *asking = asking_create();
     asking->status.totals.received += 1;
-    assert_contains(ask(asking, "/v1/status", ""), "\"conservation\":{\"intake\":false,\"partitions\":true}");
+    assert_contains(ask(asking, "/v1/status", ""), "\"conservation\":{\"intake\":false,\"partitions\":true,\"cells\":true}");
     assert_contains(ask(asking, "/metrics", ""), "\ntally_conservation_violated{law=\"intake\"} 1\n");
     asking->status.totals.received -= 1;
     asking->view.partitions[1].watermark.clicks += 1;
-    assert_contains(ask(asking, "/v1/status", ""), "\"conservation\":{\"intake\":true,\"partitions\":false}");
+    assert_contains(ask(asking, "/v1/status", ""), "\"conservation\":{\"intake\":true,\"partitions\":false,\"cells\":true}");
     assert_contains(ask(asking, "/metrics", ""), "\ntally_conservation_violated{law=\"partitions\"} 1\n");
+    asking->view.partitions[1].watermark.clicks -= 1;
+    asking->view.partitions[1].checkpoint_cells += 1;
+    assert_contains(ask(asking, "/v1/status", ""), "\"conservation\":{\"intake\":true,\"partitions\":true,\"cells\":false}");
+    assert_contains(ask(asking, "/metrics", ""), "\ntally_conservation_violated{law=\"cells\"} 1\n");
     asking_destroy(asking);
 }
 
@@ -66,9 +70,9 @@ static void while_replaying_the_totals_are_never_below_what_is_counted(void **st
     const char *body = ask(asking, "/v1/status", "");
     assert_contains(body, "\"received\":14,\"accepted\":9,\"rejected\":5,");
     assert_contains(body, "\"pending\":0,");
-    assert_contains(body, "\"conservation\":{\"intake\":true,\"partitions\":true}");
+    assert_contains(body, "\"conservation\":{\"intake\":true,\"partitions\":true,\"cells\":true}");
     asking->status.phase = "serving"; /* now it would mean that acknowledged clicks are not in the journal */
-    assert_contains(ask(asking, "/v1/status", ""), "\"conservation\":{\"intake\":true,\"partitions\":false}");
+    assert_contains(ask(asking, "/v1/status", ""), "\"conservation\":{\"intake\":true,\"partitions\":false,\"cells\":true}");
     asking_destroy(asking);
 }
 
@@ -131,6 +135,7 @@ static void metrics_say_what_status_says(void **state) {
         "tally_partition_journal_end{partition=\"1\"} 6",
         "tally_stage_cpu_seconds_total{stage=\"journal\"} 0.250000",
         "tally_conservation_violated{law=\"intake\"} 0",
+        "tally_conservation_violated{law=\"cells\"} 0",
         "tally_uptime_seconds 12.500",
         "tally_dedup_entries_max 1000",
         "tally_dedup_reads_total 3",

@@ -1,5 +1,3 @@
-#include "view/view.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +6,7 @@
 #include <cmocka.h>
 
 #include "fake/fake_kv.h"
+#include "view/view_internal.h"
 
 enum { PARTITIONS = 2, NOON = 12 * 60 };
 
@@ -103,6 +102,80 @@ static void counts_are_the_same_before_and_after_a_checkpoint_and_a_restart(void
             open_view(&bench);
         }
     }
+    end(&bench);
+}
+
+static bool cells_add_up(struct bench *bench) {
+    for (uint32_t p = 0; p < PARTITIONS; p++) {
+        const struct view_partition *public = view_partition(bench->view, p);
+        if (public->checkpoint_cells != public->checkpoint_totals.counted) return false;
+    }
+    return true;
+}
+
+/* Blocks, amendments and open minutes, over three checkpoints and a restart after each; then with so old a minute that a
+ * start does not read everything. */
+static void the_cells_of_the_store_add_up_to_what_was_counted(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    for (uint32_t round = 1; round <= 4; round++) {
+        if (round == 4) apply(&bench, 0, "old", NOON - 400, 2, NOON + 3);
+        if (round == 4) apply(&bench, 1, "far", NOON + 1400, 2, NOON + 1400);
+        apply(&bench, 0, "a", NOON, 5, NOON + round);
+        apply(&bench, 0, "b", NOON + round, 4, NOON + round);
+        apply(&bench, 1, "a", NOON + round, 3, NOON + (round == 4 ? 1400 : 0));
+        for (uint32_t p = 0; p < PARTITIONS; p++) {
+            checkpoint(&bench, p);
+            assert_true(view_partition(bench.view, p)->checkpoint_cells == bench.totals[p].counted);
+        }
+        close_view(&bench);
+        open_view(&bench);
+        assert_true(cells_add_up(&bench));
+        assert_true(view_partition(bench.view, 0)->checkpoint_cells == bench.totals[0].counted);
+    }
+    end(&bench);
+}
+
+/* What only a wrong program does: a cell that no click was counted into. */
+static void a_cell_too_many_breaks_the_law_of_cells_at_the_next_checkpoint(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 5, NOON + 1);
+    struct partition_cells *partition = &bench.view->partitions[0];
+    cell_table_add(&partition_get_minute(partition, (struct minute){NOON})->cells, cell_key(0, (struct country){1}), 1);
+    assert_true(cells_add_up(&bench)); /* it is as of the checkpoint */
+    checkpoint(&bench, 0);
+    assert_false(cells_add_up(&bench));
+    close_view(&bench);
+    open_view(&bench);
+    assert_false(cells_add_up(&bench)); /* a start finds it again */
+    apply(&bench, 0, "a", NOON, 5, NOON + 2);
+    checkpoint(&bench, 0);
+    assert_false(cells_add_up(&bench)); /* nor does it pass */
+    end(&bench);
+}
+
+/* A block that the store lost whole has no checksum that could tell. */
+static void a_lost_block_breaks_the_law_of_cells_at_the_next_start(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    apply(&bench, 0, "a", NOON, 5, NOON + 1);
+    apply(&bench, 1, "a", NOON, 5, NOON + 1);
+    checkpoint(&bench, 0);
+    checkpoint(&bench, 1);
+    close_view(&bench);
+    struct kv_batch batch = {0};
+    for (size_t i = 0; i < fake_kv_key_count(bench.fake) && batch.entry_count == 0; i++) {
+        struct bytes key = fake_kv_key(bench.fake, i);
+        if (key.at[0] == 'b') kv_batch_delete(&batch, key);
+    }
+    assert_int_equal(bench.kv.write(bench.kv.self, &batch, NULL), STATUS_OK);
+    kv_batch_fini(&batch);
+    open_view(&bench);
+    assert_false(cells_add_up(&bench));
     end(&bench);
 }
 
@@ -265,6 +338,9 @@ static void the_version_only_grows_over_restarts_too(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_the_same_before_and_after_a_checkpoint_and_a_restart),
+        cmocka_unit_test(the_cells_of_the_store_add_up_to_what_was_counted),
+        cmocka_unit_test(a_cell_too_many_breaks_the_law_of_cells_at_the_next_checkpoint),
+        cmocka_unit_test(a_lost_block_breaks_the_law_of_cells_at_the_next_start),
         cmocka_unit_test(a_late_click_amends_its_closed_minute),
         cmocka_unit_test(readers_between_write_and_done_see_each_click_once),
         cmocka_unit_test(ranking_is_by_count_then_by_id),
