@@ -58,6 +58,9 @@ static inline bool key_has_prefix(struct bytes key, const struct store_key_bytes
 /* The content under a key, now; valid until the scratch reads the next. STATUS_NOT_FOUND when there is none. */
 enum status store_get(struct store *store, struct scratch *scratch, const struct store_key *key, struct bytes *content,
                       struct failure *failure) MUST_USE;
+/* A store of another format version is the wrong directory or program, not damage: STATUS_BAD_CONFIG, and the failure, which
+ * has both versions in its text already, too. Any other status stays. */
+enum status store_refuse_version(enum status status, struct failure *failure);
 /* value_corrupt of a key in fields. */
 enum status store_corrupt(const struct store_key *key, const char *what, struct failure *failure);
 /* Calls `take` with every value whose key begins with the first `prefix_len` bytes of `from`, from there on in key order,

@@ -7,7 +7,7 @@ static enum status peek_meta(struct store *store, struct store_identity *out, st
     const struct store_key key = {.table = STORE_META};
     struct bytes content;
     enum status status = store_get(store, &store->scratch, &key, &content, failure);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) return store_refuse_version(status, failure);
     struct reader reader = reader_of(content);
     struct bytes uuid = reader_bytes(&reader, sizeof out->log_uuid);
     out->partition_count = reader_u32(&reader);

@@ -60,16 +60,18 @@ static enum status make_store(struct store *store, const uint8_t log_uuid[UUID_B
     return status;
 }
 
+enum status store_refuse_version(enum status status, struct failure *failure) {
+    CHECK(status != STATUS_OK);
+    if (status != STATUS_UNSUPPORTED) return status;
+    if (failure != NULL && failure->status == STATUS_UNSUPPORTED) failure->status = STATUS_BAD_CONFIG;
+    return STATUS_BAD_CONFIG;
+}
+
 static enum status check_meta(struct store *store, const uint8_t log_uuid[UUID_BYTES], struct bytes key,
                               struct failure *failure) {
     struct bytes content;
     enum status status = value_open(store->scratch.reader, key, buffer_view(&store->scratch.value), &content, failure);
-    if (status == STATUS_UNSUPPORTED) {
-        if (failure != NULL && failure->status == STATUS_UNSUPPORTED)
-            failure->status = STATUS_BAD_CONFIG; /* both versions are in the text already */
-        return STATUS_BAD_CONFIG;
-    }
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) return store_refuse_version(status, failure);
     struct reader reader = reader_of(content);
     struct bytes uuid = reader_bytes(&reader, UUID_BYTES);
     uint32_t partition_count = reader_u32(&reader);

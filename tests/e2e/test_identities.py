@@ -2,6 +2,7 @@
 import pytest
 
 from clicks import click
+from faults import crc32c
 from server import wait_until
 
 BATCH = 500
@@ -59,13 +60,19 @@ def test_a_start_goes_on_from_the_files(filled, end_of):
 
 
 @pytest.mark.every_build
-@pytest.mark.parametrize("damage", ["list", "run", "no run", "all of them"])
+@pytest.mark.parametrize("damage", ["list", "list of another version", "run", "no run", "all of them"])
 def test_files_of_no_use_are_made_anew_and_it_is_told(filled, damage):
     totals, export = filled.settled(), filled.export()
     filled.kill()
     if damage == "list":
         path = files(filled, ".manifest")[1]
         path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "list of another version":
+        path = files(filled, ".manifest")[1]
+        content = path.read_bytes()[:-4]
+        assert content[8:12] == (1).to_bytes(4, "little")
+        content = content[:8] + (2).to_bytes(4, "little") + content[12:]
+        path.write_bytes(content + crc32c(content).to_bytes(4, "little"))
     elif damage == "run":
         for path in files(filled, ".run"):  # one that no list names may be among them
             content = bytearray(path.read_bytes())
@@ -78,9 +85,11 @@ def test_files_of_no_use_are_made_anew_and_it_is_told(filled, damage):
         for path in files(filled, ""):
             path.unlink()
     filled.start(*FLAGS)
-    rebuilt = {"list": 1, "run": 4, "no run": 4, "all of them": 0}[damage]
+    rebuilt = {"list": 1, "list of another version": 1, "run": 4, "no run": 4, "all of them": 0}[damage]
     assert dedup(filled)["partitions_rebuilt"] == rebuilt
     assert [event["partitions"] for event in filled.events("rebuilt")] == [rebuilt] * (rebuilt > 0)
+    if damage == "list of another version":
+        assert "format version 2, this program knows 1" in filled.events("rebuilt")[0]["message"]
     assert (filled.settled(), filled.export()) == (totals, export)
     send(filled, range(0, 260, 20))
     assert filled.settled()["counted"] == totals["counted"]

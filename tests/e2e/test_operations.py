@@ -12,7 +12,7 @@ import pytest
 
 import server as servers
 from clicks import click
-from faults import WallClock, strace
+from faults import RocksDB, WallClock, crc32c, strace
 from server import tally, wait_until
 
 ROOT = servers.ROOT
@@ -47,6 +47,17 @@ def test_the_log_tells_a_life_in_json(new_server):
     assert (rules["partitions"], rules["lateness_ms"], rules["without_event_id"]) == (4, 96 * 3_600_000, "content")
     assert server.events("starting")[0]["data"] == str(server.data)
     assert server.events("stopping")[0]["signal"] == "SIGTERM"
+
+
+@pytest.mark.parametrize("memory, mib", [("1MiB", 1), ("64MiB", 64), ("1GiB", 1024)])
+def test_the_start_says_how_many_clicks_the_memory_remembers(new_server, memory, mib):
+    server = new_server().start("--dedup-memory", memory)
+    [opened] = server.events("opened")
+    dedup = server.status()["dedup"]
+    assert opened["dedup_entries_max"] == dedup["entries_max"] > 0
+    assert opened["dedup_memory_bytes"] == dedup["bytes_max"] == mib << 20
+    assert opened["message"] == f"dedup memory of {mib} MiB remembers {dedup['entries_max'] / 1e6:.1f} million clicks"
+    server.stop()
 
 
 def test_every_event_is_in_the_document(new_server):
@@ -371,6 +382,29 @@ def test_a_journal_of_another_version_is_said_with_both(new_server):
     last = failed(server.launch())
     assert all(word in last["message"] for word in (segment.name, "format version 3", "versions 1 to 2"))
     assert "version of tally" in last["advice"]
+
+
+def test_a_store_of_another_version_is_refused_with_both(new_server):
+    """docs/format/store.md: the version is the value's first byte; the checksum is over the key, the two bytes before it and
+    what follows it."""
+    server = new_server().start()
+    server.post_lines(batch(1))
+    totals = server.settled()
+    server.stop()
+    store = RocksDB(server.data / "store")
+    value = bytearray(store.get(b"m"))
+    assert value[0] == 1 and int.from_bytes(value[2:6], "little") == crc32c(b"m" + value[:2] + value[6:])
+    value[0] = 2
+    value[2:6] = crc32c(b"m" + value[:2] + value[6:]).to_bytes(4, "little")
+    store.put(b"m", bytes(value))
+    store.close()
+    for _ in range(2):  # it is left as it is
+        last = failed(server.launch(), code=2)
+        assert "the store has format version 2, this program reads 1" in last["message"]
+    assert "remove the store" in last["message"]
+    shutil.rmtree(server.data / "store")
+    server.start()
+    assert server.settled() == totals
 
 
 def test_a_store_without_its_journal_says_what_may_be_done(new_server):

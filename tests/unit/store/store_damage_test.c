@@ -114,6 +114,11 @@ static void another_format_version_is_refused_with_both(void **state) {
     assert_int_equal(open_again(&failure), STATUS_BAD_CONFIG);
     assert_int_equal(failure.status, STATUS_BAD_CONFIG);
     assert_non_null(strstr(failure.text, "version 2, this program reads 1"));
+    struct store_identity identity;
+    failure = (struct failure){0};
+    assert_int_equal(store_peek(&kv, &identity, &failure), STATUS_BAD_CONFIG); /* which comes first at a start */
+    assert_int_equal(failure.status, STATUS_BAD_CONFIG);
+    assert_non_null(strstr(failure.text, "version 2, this program reads 1"));
     free(copy);
     value_writer_destroy(writer);
 }
