@@ -3,6 +3,10 @@
 
 enum { STEPS_BESIDE_MAX = 8, STEPS_BESIDE_A_KEEP_MAX = 40 };
 
+static bool goes_on(const struct world *world) {
+    return fine(world) && node_phase(world->node) != NODE_FAILED;
+}
+
 /* Steps of the stages that are not the one that waits, and whatever comes from outside. */
 static void step_beside(struct world *world) {
     uint64_t choice = below(world, 11);
@@ -30,7 +34,7 @@ static void step_beside(struct world *world) {
 /* The keeper's files are synced for long, while the partition makes, merges and removes others; and the power may go. */
 static void go_on_beside_a_keep(struct world *world) {
     uint64_t steps = below(world, STEPS_BESIDE_A_KEEP_MAX), removed = fake_files_counts(world->files).calls[FAKE_REMOVE];
-    for (uint64_t i = 0; i < steps && fine(world); i++) {
+    for (uint64_t i = 0; i < steps && goes_on(world); i++) {
         step_beside(world);
         world->coverage->steps_beside_a_keep++;
     }
@@ -60,7 +64,7 @@ void world_wait(void *context) {
         go_on_beside_a_keep(world);
     } else {
         uint64_t steps = 1 + below(world, STEPS_BESIDE_MAX);
-        for (uint64_t i = 0; i < steps && fine(world); i++) step_beside(world);
+        for (uint64_t i = 0; i < steps && goes_on(world); i++) step_beside(world);
     }
     world->beside = false;
 }

@@ -189,6 +189,38 @@ static void a_value_that_rots_differs_in_one_bit_and_stays_so(void **state) {
     fake_kv_destroy(fake);
 }
 
+static void a_full_disk_opens_what_is_there_and_counts_once(void **state) {
+    (void)state;
+    struct file *file;
+    struct fake_files *fake = fake_files_create(1);
+    struct files files = fake_files_table(fake);
+    fake_files_put(fake, "there", bytes_of_text("x"));
+    fake_files_fill(fake, FAKE_OPEN, 1);
+    assert_int_equal(fake_files_counts(fake).fills, 0); /* planned only */
+    assert_int_equal(files.open(files.self, "there", FILE_READ, &file, NULL), STATUS_OK);
+    files.close(file);
+    for (int i = 0; i < 2; i++) assert_int_equal(files.open(files.self, "new", FILE_CREATE, &file, NULL), STATUS_NO_SPACE);
+    assert_int_equal(fake_files_counts(fake).fills, 1);
+    assert_int_equal(fake_files_counts(fake).injected, 2);
+    fake_files_destroy(fake);
+}
+
+static void a_failure_of_the_store_counts_when_it_strikes_and_once(void **state) {
+    (void)state;
+    struct fake_kv *fake = fake_kv_create();
+    struct kv kv = fake_kv_table(fake);
+    fake_kv_fail_write(fake, 2, STATUS_NO_SPACE);
+    put(&kv, "one", STATUS_OK);
+    assert_int_equal(fake_kv_counts(fake).writes_failed, 0);
+    put(&kv, "two", STATUS_NO_SPACE);
+    put(&kv, "three", STATUS_NO_SPACE);
+    assert_int_equal(fake_kv_counts(fake).writes_failed, 1);
+    assert_int_equal(fake_kv_counts(fake).full, 1);
+    fake_kv_heal(fake);
+    put(&kv, "three", STATUS_OK);
+    fake_kv_destroy(fake);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_synced_outlives_every_crash),
@@ -199,6 +231,8 @@ int main(void) {
         cmocka_unit_test(rot_is_seen_by_readers_and_can_be_brought_back),
         cmocka_unit_test(a_flush_that_lies_keeps_what_was_durable_before),
         cmocka_unit_test(a_write_that_fails_falsely_is_there_all_the_same),
+        cmocka_unit_test(a_full_disk_opens_what_is_there_and_counts_once),
+        cmocka_unit_test(a_failure_of_the_store_counts_when_it_strikes_and_once),
         cmocka_unit_test(a_value_that_rots_differs_in_one_bit_and_stays_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
