@@ -123,3 +123,9 @@ bool backfill_take(struct backfill *backfill, struct partial *out) {
     CHECK(!taken || (out->partition == backfill->partition && out->increment_count == 0));
     return taken;
 }
+
+uint64_t backfill_memory_bytes(const struct backfill *backfill) {
+    struct dedup_usage usage = aggregator_dedup_usage(backfill->aggregator);
+    CHECK(usage.bytes <= usage.bytes_max); /* I10 */
+    return usage.bytes;
+}

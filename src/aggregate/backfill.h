@@ -31,3 +31,6 @@ bool backfill_done(const struct backfill *backfill);
 
 /* As aggregator_take, with atom increments only. Take often: the waiting increments are not bounded otherwise. */
 bool backfill_take(struct backfill *backfill, struct partial *out);
+
+/* Of the identities that it remembers; at most what `dedup` allows. */
+uint64_t backfill_memory_bytes(const struct backfill *backfill);

@@ -61,7 +61,8 @@
       "memory for the last 25 hours by ad, which answers at once; what does not fit is answered from the store")            \
     X(slices_memory_bytes, SIZE, "window.filter_memory", "filter-memory", "4GiB", RANGE(MEBIBYTE, TEBIBYTE),                \
       CONFIG_FOR_NODE,                                                                                                      \
-      "memory for the last 25 hours by country, address and user, which answers filtered questions at once")                \
+      "memory for the last 25 hours by country, address and user, which answers filtered questions at once; a sixteenth "   \
+      "of it is for recalculations")                                                                                        \
     X(ranking_cells_max, COUNT, "query.ranking_cells_max", "ranking-cells-max", "100000000", RANGE(1000, 1000000000000),    \
       CONFIG_FOR_NODE, "a filtered ranking that would read more cells than these is refused with the estimate")             \
     X(filters_file, TEXT, "filters.file", "filters", NULL, ANY, CONFIG_FOR_SERVE,                                           \

@@ -200,7 +200,9 @@ enum status node_open(const struct node_seam *seam, const struct node_options *o
         status = store_open(&node->seam.kv, uuid.at, node->partition_count, &node->store, failure);
     }
     if (status == STATUS_OK) {
-        struct view_bounds bounds = {node->options.window_memory_bytes, node->options.slices_memory_bytes,
+        CHECK(node_recalculation_cells_bytes_max(node) < node->options.slices_memory_bytes);
+        struct view_bounds bounds = {node->options.window_memory_bytes,
+                                     node->options.slices_memory_bytes - node_recalculation_cells_bytes_max(node),
                                      node->options.ranking_cells_max};
         node->view = view_create(node->store, &node->seam.kv, node->ads, node->partition_count, &bounds);
         status = view_load(node->view, failure);

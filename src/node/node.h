@@ -37,7 +37,8 @@ struct node_options {
     uint64_t dedup_memory_bytes;
     uint64_t dedup_table_bytes, dedup_runs_max; /* dedup/dedup.h; for tests; 0: as the memory allows */
     uint64_t window_memory_bytes;               /* of the last 25 h by ad */
-    uint64_t slices_memory_bytes;               /* of the last 25 h by country and atom, for filters */
+    uint64_t slices_memory_bytes;               /* of the last 25 h by country and atom, for filters, and of recalculation */
+    uint64_t recalculation_cells_bytes;         /* for tests; 0: a sixteenth of these */
     uint64_t ranking_cells_max;                 /* a filtered ranking that would read more is refused */
     uint64_t filters_max, atoms_max;
     const struct filter_list *filters; /* to stand once the node serves; NULL: none. Outlives the start */

@@ -106,6 +106,7 @@ struct node {
     struct node_live live;
     struct recalculation *recalculation; /* recalculate.h */
     atomic_uint recalculating_id, recalculated_permille;
+    atomic_ullong recalculation_bytes;
 
     bool replay_ended, started;      /* the journal step's */
     bool flush_needed, kept_at_stop; /* the reducer's, as the next */

@@ -4,7 +4,19 @@
 
 #include "base/check.h"
 
-enum { RECORDS_A_STEP = 16 }; /* the lock is held so long */
+enum {
+    RECORDS_A_STEP = 16, /* the lock is held so long */
+    CELLS_SHARE = 16,    /* of the memory for filters is the cells' */
+};
+
+uint64_t node_recalculation_cells_bytes_max(const struct node *node) {
+    uint64_t given = node->options.recalculation_cells_bytes;
+    return given > 0 ? given : node->options.slices_memory_bytes / CELLS_SHARE;
+}
+
+uint64_t node_recalculation_bytes_max(const struct node *node) {
+    return node_recalculation_cells_bytes_max(node) + node->options.dedup_memory_bytes / node->partition_count;
+}
 
 void node_recalculation_init(struct node *node) {
     node->recalculation = memory_allocate_zeroed(1, sizeof *node->recalculation);
@@ -18,7 +30,8 @@ static void check_state(const struct recalculation *recalculation) {
     CHECK(idle ? recalculation->atom_count == 0 && !recalculation->marked : recalculation->atom_count > 0);
     CHECK((recalculation->scan == NULL) == (recalculation->backfill == NULL));
     CHECK(recalculation->scan == NULL || (recalculation->ads_stored && !recalculation->marked));
-    CHECK(recalculation->scan != NULL || recalculation->minute_count == 0);
+    CHECK(recalculation->scan != NULL || recalculation->cells.minute_count == 0);
+    CHECK(recalculation->added <= recalculation->partial.atom_increment_count);
 }
 
 static void end_pass(struct recalculation *recalculation) {
@@ -27,10 +40,9 @@ static void end_pass(struct recalculation *recalculation) {
     recalculation->scan = NULL;
     recalculation->backfill = NULL;
     partial_fini(&recalculation->partial);
-    for (size_t i = 0; i < recalculation->minute_count; i++) free(recalculation->minutes[i].cells);
-    free(recalculation->minutes);
-    recalculation->minutes = NULL;
-    recalculation->minute_count = recalculation->minute_capacity = 0;
+    history_cells_clear(&recalculation->cells);
+    recalculation->added = 0;
+    recalculation->spilling = false;
 }
 
 static void end_run(struct recalculation *recalculation) {
@@ -105,43 +117,6 @@ static bool begin_run(struct node *node) {
 
 /* --- counting one partition --- */
 
-static struct history_minute *get_minute(struct recalculation *recalculation, struct minute minute) {
-    size_t at = recalculation->minute_count;
-    while (at > 0 && recalculation->minutes[at - 1].minute.index >= minute.index) at--; /* mostly the last, or near it */
-    if (at < recalculation->minute_count && recalculation->minutes[at].minute.index == minute.index)
-        return &recalculation->minutes[at];
-    if (recalculation->minute_count == recalculation->minute_capacity) {
-        recalculation->minute_capacity = recalculation->minute_capacity * 2 + 64;
-        recalculation->minutes =
-            memory_resize(recalculation->minutes, recalculation->minute_capacity * sizeof *recalculation->minutes);
-    }
-    memmove(&recalculation->minutes[at + 1], &recalculation->minutes[at],
-            (recalculation->minute_count - at) * sizeof *recalculation->minutes);
-    recalculation->minute_count++;
-    recalculation->minutes[at] = (struct history_minute){.minute = minute};
-    CHECK(at == 0 || recalculation->minutes[at - 1].minute.index < minute.index);
-    CHECK(at + 1 == recalculation->minute_count || recalculation->minutes[at + 1].minute.index > minute.index);
-    return &recalculation->minutes[at];
-}
-
-/* Sorts, and adds up equal cells. */
-static void combine(struct history_minute *minute) {
-    size_t kept = 0;
-    uint64_t before = 0, after = 0;
-    for (size_t i = 0; i < minute->count; i++) before += minute->cells[i].count;
-    if (minute->count > 0) qsort(minute->cells, minute->count, sizeof *minute->cells, atom_cell_compare);
-    for (size_t i = 0; i < minute->count; i++) {
-        if (kept > 0 && atom_cell_compare(&minute->cells[kept - 1], &minute->cells[i]) == 0)
-            minute->cells[kept - 1].count += minute->cells[i].count;
-        else
-            minute->cells[kept++] = minute->cells[i];
-    }
-    for (size_t i = 0; i < kept; i++) after += minute->cells[i].count;
-    CHECKF(before == after && kept <= minute->count, "%llu clicks became %llu", (unsigned long long)before,
-           (unsigned long long)after);
-    minute->count = kept;
-}
-
 #ifdef TALLY_COSTLY_CHECKS
 static bool is_wanted(const struct recalculation *recalculation, uint32_t atom) {
     for (size_t i = 0; i < recalculation->atom_count; i++)
@@ -150,41 +125,16 @@ static bool is_wanted(const struct recalculation *recalculation, uint32_t atom) 
 }
 #endif
 
-static void add_cell(struct recalculation *recalculation, const struct atom_increment *increment) {
-    COSTLY_CHECK(is_wanted(recalculation, increment->atom));
-    CHECK(increment->ad < recalculation->ads); /* every partition has passed the filter's record, and so this click */
-    struct history_minute *minute = get_minute(recalculation, increment->minute);
-    if (minute->count == minute->capacity) {
-        combine(minute); /* one ad with all the traffic needs no more room than its cells */
-        if (minute->count * 2 >= minute->capacity) {
-            minute->capacity = minute->capacity * 2 + 64;
-            minute->cells = memory_resize(minute->cells, minute->capacity * sizeof *minute->cells);
-        }
+/* What the last record brought and is not yet among the cells; false when they have no room for it. */
+static bool add_increments(struct recalculation *recalculation) {
+    const struct partial *partial = &recalculation->partial;
+    for (; recalculation->added < partial->atom_increment_count; recalculation->added++) {
+        const struct atom_increment *increment = &partial->atom_increments[recalculation->added];
+        COSTLY_CHECK(is_wanted(recalculation, increment->atom));
+        CHECK(increment->ad < recalculation->ads); /* every partition has passed the filter's record, and so this click */
+        if (!history_cells_add(&recalculation->cells, increment)) return false;
     }
-    CHECK(minute->count < minute->capacity);
-    minute->cells[minute->count++] = (struct atom_cell){increment->atom, increment->ad, increment->country, 1};
-}
-
-/* Minutes that no later click can change go to the store, whole; at the end of the pass, all of them. */
-static enum status write_minutes(struct node *node, bool all, struct failure *failure) {
-    struct recalculation *recalculation = node->recalculation;
-    int64_t sealed_ms = recalculation->partial.watermark.s.ms;
-    size_t written = 0;
-    enum status status = STATUS_OK;
-    for (; written < recalculation->minute_count && status == STATUS_OK; written++) {
-        struct history_minute *minute = &recalculation->minutes[written];
-        if (!all && minute_end(minute->minute).ms > sealed_ms) break;
-        CHECK(written == 0 || minute[-1].minute.index < minute->minute.index);
-        combine(minute);
-        status = store_write_history(node->store, recalculation->run, recalculation->partition, minute->minute,
-                                     minute->cells, minute->count, failure);
-        free(minute->cells);
-    }
-    if (written == 0) return status;
-    memmove(recalculation->minutes, recalculation->minutes + written,
-            (recalculation->minute_count - written) * sizeof *recalculation->minutes);
-    recalculation->minute_count -= written;
-    return status;
+    return true;
 }
 
 static void begin_pass(struct node *node) {
@@ -194,8 +144,10 @@ static void begin_pass(struct node *node) {
     pthread_mutex_unlock(&node->mail_lock);
     recalculation->records = 0;
     CHECK(recalculation->partition < node->partition_count && recalculation->atom_count > 0);
-    CHECK(recalculation->scan == NULL && recalculation->minute_count == 0 && recalculation->ads_stored);
+    CHECK(recalculation->scan == NULL && recalculation->cells.minute_count == 0 && recalculation->ads_stored);
     recalculation->scan = journal_scan_create(node->journal, recalculation->end_record);
+    history_cells_begin(&recalculation->cells, node->store, recalculation->run, recalculation->partition,
+                        node_recalculation_cells_bytes_max(node));
     char name[DEDUP_FILE_NAME_BYTES];
     struct dedup_options dedup = node_dedup_options(node, recalculation->partition, NODE_RECALCULATION_FILES, name);
     recalculation->backfill = backfill_create(recalculation->partition, &dedup, node->ads);
@@ -207,40 +159,52 @@ static void begin_pass(struct node *node) {
 
 static enum status end_partition(struct node *node, struct failure *failure) {
     struct recalculation *recalculation = node->recalculation;
-    enum status status = write_minutes(node, true, failure);
+    enum status status = history_cells_write_all(&recalculation->cells, failure);
     if (status == STATUS_OK)
         status = store_mark_history_partition(node->store, recalculation->run, recalculation->partition, failure);
-    CHECK(status != STATUS_OK || recalculation->minute_count == 0); /* every minute was written */
+    CHECK(status != STATUS_OK || recalculation->cells.minute_count == 0); /* every minute was written */
     end_pass(recalculation);
     recalculation->partition++;
     CHECK(recalculation->partition <= node->partition_count);
     return status;
 }
 
+static enum status count_record(struct recalculation *recalculation, struct failure *failure) {
+    struct journal_record *record;
+    enum status status = journal_scan_next(recalculation->scan, &record, failure);
+    if (status != STATUS_OK) return status;
+    status = backfill_step(recalculation->backfill, record, failure);
+    journal_record_release(record);
+    if (status != STATUS_OK) return status;
+    recalculation->records++;
+    CHECK(recalculation->records <= recalculation->end_record);
+    CHECK(recalculation->added == recalculation->partial.atom_increment_count);
+    if (backfill_take(recalculation->backfill, &recalculation->partial)) {
+        CHECK(recalculation->partial.partition == recalculation->partition &&
+              recalculation->partial.increment_count == 0); /* what all clicks are counted under, it is not */
+        recalculation->added = 0;
+    }
+    return STATUS_OK;
+}
+
 static enum status count_some(struct node *node, struct failure *failure) {
     struct recalculation *recalculation = node->recalculation;
+    if (recalculation->spilling) return history_cells_spill(&recalculation->cells, &recalculation->spilling, failure);
     for (int i = 0; i < RECORDS_A_STEP; i++) {
-        struct journal_record *record;
-        enum status status = journal_scan_next(recalculation->scan, &record, failure);
+        recalculation->spilling = !add_increments(recalculation);
+        if (recalculation->spilling) return STATUS_OK;
+        if (backfill_done(recalculation->backfill)) return end_partition(node, failure);
+        enum status status = count_record(recalculation, failure);
         if (status == STATUS_END) {
             CHECK(backfill_done(recalculation->backfill)); /* the filters' records are durable, so they were read */
             return end_partition(node, failure);
         }
         if (status != STATUS_OK) return status;
-        status = backfill_step(recalculation->backfill, record, failure);
-        journal_record_release(record);
-        if (status != STATUS_OK) return status;
-        recalculation->records++;
-        CHECK(recalculation->records <= recalculation->end_record);
-        const bool taken = backfill_take(recalculation->backfill, &recalculation->partial);
-        CHECK(!taken || (recalculation->partial.partition == recalculation->partition &&
-                         recalculation->partial.increment_count == 0)); /* what all clicks are counted under, it is not */
-        if (taken)
-            for (size_t k = 0; k < recalculation->partial.atom_increment_count; k++)
-                add_cell(recalculation, &recalculation->partial.atom_increments[k]);
-        if (backfill_done(recalculation->backfill)) return end_partition(node, failure);
     }
-    return write_minutes(node, false, failure);
+    /* The watermark stands behind the record: a minute that it seals may be one of those that the record is counted in. */
+    recalculation->spilling = !add_increments(recalculation);
+    if (recalculation->spilling) return STATUS_OK;
+    return history_cells_write_sealed(&recalculation->cells, recalculation->partial.watermark.s, failure);
 }
 
 /* One step of the run; under the lock. */
@@ -274,6 +238,9 @@ static void note_progress(struct node *node) {
     double done = (recalculation->partition + pass) / node->partition_count;
     atomic_store(&node->recalculating_id, recalculation->filter_id);
     atomic_store(&node->recalculated_permille, (unsigned)(done * 1000));
+    uint64_t bytes = recalculation->cells.bytes;
+    if (recalculation->backfill != NULL) bytes += backfill_memory_bytes(recalculation->backfill);
+    atomic_store(&node->recalculation_bytes, bytes);
 }
 
 bool node_step_recalculate(struct node *node) {

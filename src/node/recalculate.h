@@ -7,14 +7,8 @@
 #pragma once
 
 #include "aggregate/backfill.h"
+#include "node/history_cells.h"
 #include "node/node_internal.h"
-
-/* Atoms >= 1 of one minute. */
-struct history_minute {
-    struct minute minute;
-    struct atom_cell *cells; /* one a click until it is written */
-    size_t count, capacity;
-};
 
 struct recalculation {
     pthread_mutex_t lock; /* between the recalculation's step, and the reducer, the end and whoever asks */
@@ -33,12 +27,16 @@ struct recalculation {
     uint32_t partition; /* being counted */
     struct journal_scan *scan;
     struct backfill *backfill;
-    struct partial partial;
-    struct history_minute *minutes; /* ascending; not yet sealed */
-    size_t minute_count, minute_capacity;
+    struct partial partial; /* of the last record; the first `added` of its increments are among the cells */
+    size_t added;
+    struct history_cells cells;
+    bool spilling;                /* the cells have reached their bound, and are being written */
     uint64_t end_record, records; /* of this pass: where it ends at the latest, and how far it is */
 };
 
+/* I10: a sixteenth of the memory for filters is the recalculation's; its identities are as many as one partition's. */
+uint64_t node_recalculation_cells_bytes_max(const struct node *node);
+uint64_t node_recalculation_bytes_max(const struct node *node);
 void node_recalculation_init(struct node *node);
 void node_recalculation_fini(struct node *node);
 /* The reducer's: stores the ads when a run begins, makes what is marked visible when it ends. True when there was

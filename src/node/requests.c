@@ -1,6 +1,7 @@
 /* requests.c: requests come in: clicks go to intake sessions, questions are answered at once from the view. */
 #include "base/check.h"
 #include "node/control.h"
+#include "node/recalculate.h"
 #include "query/query.h"
 #include "reply/reply.h"
 
@@ -192,6 +193,8 @@ static void gather_rest(struct node *node, struct query_status *status) {
     status->filters_journal_bytes = atomic_load(&node->journal_filters_bytes);
     status->atoms_max = node->options.atoms_max;
     status->ads_bytes = ads_memory_bytes(node->ads);
+    status->recalculation_bytes = atomic_load(&node->recalculation_bytes);
+    status->recalculation_bytes_max = node_recalculation_bytes_max(node);
     status->checkpoints = atomic_load(&node->checkpoints);
     status->requests = atomic_load(&node->requests);
     status->queries = atomic_load(&node->queries);

@@ -75,12 +75,30 @@ static void append_ranking(struct buffer *out, const struct ranked_ad *ads, size
     buffer_append_text(out, "]");
 }
 
-/* The view's text says what it would cost, what it may, and what to do. */
-static void answer_rank_failed(struct reply *reply, enum status status, const struct failure *failure) {
-    if (status == STATUS_FULL)
-        reply_problem(reply, 422, "ranking-too-costly", "This ranking is too costly", "%s", failure->text);
-    else
+/* Of a filter that is marked as ranked, this one is not kept, nor does memory hold its minutes. */
+static void refuse_unkept(const struct view *view, const struct range *range, const struct popular *popular,
+                          const char *cost, struct reply *reply) {
+    const char *advice = "Nothing is kept of these minutes yet: ask for a shorter window, or for later minutes";
+    if (minute_start(range->to).ms > view_watermark(view).ms)
+        advice = "The rankings of this filter are kept, but of minutes that have closed, and the last one of these is still "
+                 "open: ask with an earlier `at`, or without";
+    else if (published_window_index(popular->window) < 0 || popular->count_max > PUBLISHED_ADS_MAX)
+        advice =
+            "The rankings of this filter are kept, but with windows of 1, 5, 15, 60 and 1440 minutes and up to 100 ads: "
+            "ask for one of these, or for a shorter window";
+    _Static_assert((int)PUBLISHED_ADS_MAX == 100, "as is said");
+    reply_problem(reply, 422, "ranking-too-costly", "This ranking is too costly", "%s. %s", cost, advice);
+}
+
+static void answer_rank_failed(const struct view *view, const struct choice *choice, const struct range *range,
+                               const struct popular *popular, enum status status, const struct failure *failure,
+                               struct reply *reply) {
+    if (status != STATUS_FULL)
         answer_store_failed(reply, failure);
+    else if (choice->selection.filter->ranked)
+        refuse_unkept(view, range, popular, failure->text, reply);
+    else
+        refuse_costly(reply, choice, view_filters(view), failure->text);
 }
 
 static void rank_range(struct view *view, const struct choice *choice, const struct range *range,
@@ -93,7 +111,7 @@ static void rank_range(struct view *view, const struct choice *choice, const str
         status = view_rank(view, choice_selection(choice), range->counted_from, range->to, ads, popular->count_max, &count,
                            &failure);
     if (status != STATUS_OK) {
-        answer_rank_failed(reply, status, &failure);
+        answer_rank_failed(view, choice, range, popular, status, &failure, reply);
     } else {
         CHECK(count <= popular->count_max);
         struct buffer body = {0};

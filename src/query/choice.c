@@ -61,6 +61,7 @@ static void append_command(struct buffer *out, const struct filter *filter, uint
     if (filter->region_mode != FILTER_ANY) append_option(out, "region", filter, filter_region_text);
     if (filter->ip_mode != FILTER_ANY) append_option(out, "ip", filter, filter_ip_text);
     if (filter->user_mode != FILTER_ANY) append_option(out, "user-id", filter, filter_user_text);
+    if (filter->ranked) buffer_append_text(out, " --ranked");
 }
 
 /* Usually the first that is looked at, at most as many as there ever were. */
@@ -83,6 +84,25 @@ static void needs_filter(struct reply *reply, const struct filters *filters, con
     filter_json_append_definition(&reply->body, filter, id);
     buffer_append_text(&reply->body, "}");
     buffer_fini(&command);
+}
+
+void refuse_costly(struct reply *reply, const struct choice *choice, const struct filters *filters, const char *cost) {
+    uint32_t id = free_id(filters);
+    struct buffer command = {0};
+    struct filter *ranked = filter_copy(choice->selection.filter);
+    CHECK(choice->by_filter && !ranked->ranked);
+    ranked->ranked = true;
+    append_command(&command, ranked, id);
+    reply_problem_open(reply, 422, "ranking-too-costly", "This ranking is too costly",
+                       "%s. Ask for a shorter window, or %s whose rankings of 1, 5, 15, 60 and 1440 minutes are made as "
+                       "minutes close, and kept: %.*s (or POST the member `filter` of this answer to /v1/filters)",
+                       cost, choice->filter_id == 0 ? "create a filter" : "create another filter, since none ever changes,",
+                       (int)command.len, (const char *)command.at);
+    buffer_append_text(&reply->body, ",\"filter\":");
+    filter_json_append_definition(&reply->body, ranked, id);
+    buffer_append_text(&reply->body, "}");
+    buffer_fini(&command);
+    filter_destroy(ranked);
 }
 
 static bool choose_once(struct choice *choice, const struct buffer texts[FIELDS], const struct filters *filters,

@@ -25,6 +25,9 @@ void choice_fini(struct choice *choice);
 /* NULL: all clicks. */
 const struct selection *choice_selection(const struct choice *choice);
 
+/* 422 for a ranking of some of the clicks, not kept: `cost` says why. With a filter to create, whose rankings are. */
+void refuse_costly(struct reply *reply, const struct choice *choice, const struct filters *filters, const char *cost);
+
 /* 503: it would be an answer without filters that the journal holds. */
 void refuse_while_replaying(struct reply *reply);
 /* The stored filter that questions may name. NULL after a problem: 404, or 503 while it may still come. */

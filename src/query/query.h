@@ -48,6 +48,7 @@ struct query_status {
     uint64_t filters_journal_bytes;     /* of the writer's own account of them */
     uint64_t filters_aggregators_bytes; /* of the atoms that the partitions match clicks against */
     struct filter_progress recalculation;
+    uint64_t recalculation_bytes, recalculation_bytes_max; /* of its cells and its identities */
     uint64_t checkpoints, requests, queries;
     double uptime_seconds;
     uint64_t resident_bytes;

@@ -81,6 +81,8 @@ static void append_memory(struct buffer *out, const struct figures *figures) {
     append_member(out, "cells_bytes", usage->cells_bytes);
     append_member(out, "rankings_bytes", usage->rankings_bytes);
     append_member(out, "ads_bytes", status->ads_bytes);
+    append_member(out, "recalculation_bytes", status->recalculation_bytes);
+    append_member(out, "recalculation_bytes_max", status->recalculation_bytes_max);
     buffer_append_text(out, "}");
 }
 

@@ -26,6 +26,34 @@ enum status store_write_history(struct store *store, uint32_t run, uint32_t part
     return status;
 }
 
+struct history_read {
+    struct cells cells;
+    store_atom_visit *visit;
+    void *context;
+};
+
+static enum status take_chunk(void *context, struct bytes key_bytes, const struct store_key *key, struct bytes content,
+                              struct failure *failure) {
+    struct history_read *read = context;
+    struct reader reader = reader_of(content);
+    cells_decode_atoms(&reader, &read->cells);
+    if (reader.bad || reader_left(&reader) > 0) return value_corrupt(key_bytes, "it does not decode", failure);
+    cells_visit(&read->cells, (struct minute){key->minute}, NULL, read->visit, read->context);
+    return STATUS_OK;
+}
+
+enum status store_read_history(struct store *store, uint32_t run, uint32_t partition, struct minute minute,
+                               store_atom_visit *visit, void *context, struct failure *failure) {
+    CHECK(run > 0);
+    struct store_key from = store_key_of(store, STORE_HISTORY, partition);
+    from.minute = minute.index;
+    from.run = run;
+    struct history_read read = {.visit = visit, .context = context};
+    enum status status = store_each_value(store, NULL, store->history.reader, &from, PREFIX_RUN, take_chunk, &read, failure);
+    cells_fini(&read.cells);
+    return status;
+}
+
 /* The history was written in batches before this one, and after a crash the kv holds a prefix of its batches: a mark that is
  * there has its history, and one flush makes both last. */
 enum status store_mark_backfilled(struct store *store, uint32_t run, const uint32_t *atoms, size_t count,

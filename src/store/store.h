@@ -130,6 +130,9 @@ enum status store_flush(struct store *store, struct failure *failure) MUST_USE;
  * that minute had of `run`, so that a pass may be repeated. Not seen by readers before its atoms are marked. */
 enum status store_write_history(struct store *store, uint32_t run, uint32_t partition, struct minute minute,
                                 const struct atom_cell *cells, size_t count, struct failure *failure) MUST_USE;
+/* What that minute has of the run, by atom, ad, country, marked or not. The history's thread. */
+enum status store_read_history(struct store *store, uint32_t run, uint32_t partition, struct minute minute,
+                               store_atom_visit *visit, void *context, struct failure *failure) MUST_USE;
 /* Marks the atoms, all or none: their history is then that of `run`, and of no other. Synced. Readers go by struct
  * store_history: they may say so on snapshots taken after this returned. */
 enum status store_mark_backfilled(struct store *store, uint32_t run, const uint32_t *atoms, size_t count,

@@ -1,5 +1,4 @@
 /* rank.c: the most clicked ads of a range of minutes, exactly. */
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -177,31 +176,15 @@ static enum status rank_mixed(struct view *view, const struct selection *selecti
     return status;
 }
 
-/* About how many cells of [from, to) memory and store hold: all that was counted, spread evenly over its minutes. Times
- * STORED_COST, since a cell from there costs so much more than an entry of the slices. */
-static uint64_t unsliced_cost(const struct view *view, struct minute from, struct minute to) {
-    enum { STORED_COST = 16 };
-    if (!view->has_minutes || from.index >= to.index) return 0;
-    uint32_t first = from.index > view->first_minute.index ? from.index : view->first_minute.index;
-    uint32_t end = to.index < view->newest_minute.index + 1 ? to.index : view->newest_minute.index + 1;
-    CHECK(view->newest_minute.index >= view->first_minute.index);
-    uint64_t minutes = view->newest_minute.index + 1 - view->first_minute.index, counted = 0;
-    for (uint32_t p = 0; p < view->partition_count; p++) counted += view->partitions[p].public.totals.counted;
-    return first < end ? (counted / minutes + 1) * (end - first) * STORED_COST : 0;
-}
-
 static enum status rank_selected(struct view *view, const struct selection *selection, struct minute from, struct minute to,
                                  struct top *top, struct failure *failure) {
     struct minute_range sliced = view_sliced(view, from, to);
-    uint64_t cost = unsliced_cost(view, from, sliced.from) + unsliced_cost(view, sliced.to, to);
-    if (sliced.from.index < sliced.to.index) cost += slices_plan(view->slices, selection, sliced.from, sliced.to).entries;
     /* A ranked one that memory holds is made every minute anyway. */
     bool in_memory = sliced.from.index == from.index && sliced.to.index == to.index;
-    if (cost > view->ranking_cells_max && !(in_memory && selection->filter->ranked))
-        return failure_set(failure, STATUS_FULL,
-                           "this ranking would read about %" PRIu64 " cells, and the bound is %" PRIu64
-                           " (--ranking-cells-max): ask for a shorter window, or mark the filter as ranked",
-                           cost, view->ranking_cells_max);
+    if (!(in_memory && selection->filter->ranked)) {
+        enum status status = view_rank_afford(view, selection, from, to, sliced, failure);
+        if (status != STATUS_OK) return status;
+    }
     if (!in_memory) return rank_mixed(view, selection, from, to, sliced, top, failure);
     uint32_t ad_count = ads_count(view->ads);
     uint32_t *counts = rank_memo_take_counts(view->memo, ad_count);

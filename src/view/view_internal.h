@@ -124,6 +124,11 @@ void view_visit_memory(const struct partition_cells *partition, struct minute fr
 /* From window, slices or cells, not from what is remembered or kept; `selection` NULL: all clicks. */
 enum status view_rank_compute(struct view *view, const struct selection *selection, struct minute from, struct minute to,
                               struct ranked_ad *out, size_t count_max, size_t *count, struct failure *failure) MUST_USE;
+/* --- rank_cost.c --- */
+/* Whether a ranking of [from, to), whose part `sliced` the slices hold, reads no more than ranking_cells_max; else
+ * STATUS_FULL, and the failure says how much. */
+enum status view_rank_afford(const struct view *view, const struct selection *selection, struct minute from,
+                             struct minute to, struct minute_range sliced, struct failure *failure) MUST_USE;
 /* --- view_published.c --- */
 /* Under which key the ranking of [from, to) is kept; false: it is not. `selection` NULL: all clicks. */
 bool view_ranking_key(const struct view *view, const struct selection *selection, struct minute from, struct minute to,

@@ -190,9 +190,9 @@ def end_a_filter(server):
 
 
 def ask_for_too_much(server):
-    """More filters than may be, and a ranking over more cells than may be: a day that is not in memory."""
+    """More filters than may be, and a ranking over more cells than may be: of a day that memory does not hold by country."""
     for day in ("2021-01-01 12:00:00", "2021-01-05 12:00:00"):
-        server.post_lines([click("ad1", day, f"user {number}").log_line() for number in range(2000)])
+        server.post_lines([click(f"ad{number}", day, f"user {number}").log_line() for number in range(2000)])
     server.settled()
     request = "/v1/ads/popular_ads?region=USA&window=1440&at=202101020000"
     yield Asked("GET", "/v1/ads/popular_ads", request, server.get(request))

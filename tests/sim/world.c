@@ -104,6 +104,7 @@ static void choose_options(struct world *world) {
         .dedup_runs_max = 3 + below(world, 7),
         .window_memory_bytes = (256 << 10) + below(world, 4 << 20),
         .slices_memory_bytes = (256 << 10) + below(world, 4 << 20),
+        .recalculation_cells_bytes = world->seed % 4 == 0 ? 0 : 1 + world->seed % 4 * 2000, /* mostly none to speak of */
         .ranking_cells_max = UINT64_C(1) << 40,
         .filters_max = below(world, 6) == 0 ? 6 : 1000, /* some runs meet the bound */
         .atoms_max = 10000,

@@ -265,6 +265,49 @@ static struct audit_result audit_stopped(struct bench *bench) {
     return result;
 }
 
+/* 7 ads in 30 minutes, each minute again after the others: with hardly any memory for cells all of them go to the store in
+ * parts. */
+static void a_recalculation_without_memory_counts_the_same(void **state) {
+    (void)state;
+    enum { ADS = 7, MINUTES = 30, ROUNDS = 4 };
+    struct bench bench;
+    begin(&bench);
+    bench.options.recalculation_cells_bytes = 1;
+    open_node(&bench);
+    for (unsigned i = 0; i < ROUNDS * MINUTES; i++) {
+        struct buffer lines = {0};
+        for (unsigned ad = 0; ad < ADS; ad++)
+            buffer_printf(&lines, "{\"ad_id\":\"ad%u\",\"click_timestamp\":%u,\"user_id\":\"u%u\",\"ip\":\"1.2.3.4\"}\n", ad,
+                          1799990000 + i % MINUTES * 60, i % 2 + i / MINUTES * 2);
+        request(&bench, "POST", "/v1/clicks", "application/x-ndjson", buffer_view(&lines));
+        assert_int_equal(bench.http_status, 200);
+        buffer_fini(&lines);
+    }
+    post_filters(&bench, "{\"filter_id\":1,\"ip\":\"1.2.3.4\"}");
+    change(&bench, "POST", "/v1/filters/1/recalculation");
+    bool seen = false;
+    for (int i = 0; i < 2000; i++) {
+        (void)step_all(&bench);
+        ask(&bench, "/v1/status", "");
+        seen = seen || strstr(bench.body, "\"recalculation_bytes\":0,") == NULL;
+    }
+    assert_true(seen);
+    assert_non_null(strstr(bench.body, "\"recalculation_bytes\":0,"));
+    assert_filter(&bench, 1, 200);
+    assert_non_null(strstr(bench.body, "\"covers_from\":null"));
+    assert_count(&bench, 1, ROUNDS * MINUTES);
+    for (unsigned minute = 0; minute < MINUTES; minute++) {
+        char query[96];
+        unsigned from = 1799989980 + minute * 60;
+        (void)snprintf(query, sizeof query, "from=%u&to=%u&filter=1", from, from + 60);
+        ask(&bench, "/v1/ads/ad3/aggregated_cnt", query);
+        assert_non_null(strstr(bench.body, "\"count\":4,"));
+    }
+    stop_node(&bench);
+    assert_int_equal(audit_stopped(&bench).differences, 0);
+    end(&bench);
+}
+
 static void the_audit_compares_what_each_filter_counts(void **state) {
     (void)state;
     struct bench bench, other;
@@ -307,6 +350,7 @@ int main(void) {
         cmocka_unit_test(configured_filters_stand_when_the_node_serves_and_are_written_once),
         cmocka_unit_test(a_recalculated_atom_stays_so_without_its_filter_and_without_the_store),
         cmocka_unit_test(what_was_recalculated_is_the_same_ads_after_a_crash),
+        cmocka_unit_test(a_recalculation_without_memory_counts_the_same),
         cmocka_unit_test(the_audit_compares_what_each_filter_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,11 +215,11 @@ static void asking_destroy(struct asking *asking) {
 }
 
 /* The journal's next filter record: a new filter whose atoms count from a minute on (NULL: there was no click before). */
-static __attribute__((unused)) void create_filter(struct asking *asking, uint32_t id, const char *region, const char *ip,
-                                                  const char *user_id, const char *covers_from) {
+static __attribute__((unused)) void put_filter(struct asking *asking, uint32_t id, const char *region, const char *ip,
+                                               const char *user_id, bool ranked, const char *covers_from) {
     struct filter *filter = NULL;
     struct filter_flaw flaw = {0};
-    if (!filter_parse(id, bytes_of_text(region), bytes_of_text(ip), bytes_of_text(user_id), false, &filter, &flaw))
+    if (!filter_parse(id, bytes_of_text(region), bytes_of_text(ip), bytes_of_text(user_id), ranked, &filter, &flaw))
         fail_msg("%s: %s", flaw.field, flaw.text);
     struct filter_record record = {.number = filters_number(asking->view.filters) + 1,
                                    .action = FILTER_CREATE,
@@ -229,6 +229,16 @@ static __attribute__((unused)) void create_filter(struct asking *asking, uint32_
     if (covers_from != NULL) record.covers_from = minute_at(covers_from);
     filters_apply(asking->view.filters, &record);
     filter_destroy(filter);
+}
+
+static __attribute__((unused)) void create_filter(struct asking *asking, uint32_t id, const char *region, const char *ip,
+                                                  const char *user_id, const char *covers_from) {
+    put_filter(asking, id, region, ip, user_id, false, covers_from);
+}
+
+/* Of a region, so that it covers everything. */
+static __attribute__((unused)) void create_ranked_filter(struct asking *asking, uint32_t id) {
+    put_filter(asking, id, "USA", "*", "*", true, NULL);
 }
 
 static __attribute__((unused)) void delete_filter(struct asking *asking, uint32_t id) {

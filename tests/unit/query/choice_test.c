@@ -185,11 +185,32 @@ static void a_bad_filter_in_a_question_is_refused_naming_the_field(void **state)
     asking_destroy(asking);
 }
 
-static void a_ranking_that_is_too_costly_is_refused_with_what_it_would_cost(void **state) {
+static void a_ranking_that_is_too_costly_is_refused_with_the_filter_to_create(void **state) {
     (void)state;
     struct asking *asking = asking_create();
     asking->view.too_costly = true;
-    PROBLEM(POPULAR, "region=USA", 422, "urn:tally:problem:ranking-too-costly", "about 12 cells, and the bound is 10");
+    PROBLEM(POPULAR, "region=USA", 422, "urn:tally:problem:ranking-too-costly",
+            "about 12 cells, and the bound is 10. Ask for a shorter window, or create a filter whose rankings",
+            "tally filter add 1 --region 'USA' --ranked (or POST",
+            ",\"filter\":{\"filter_id\":1,\"region\":\"USA\",\"ip\":\"*\",\"user_id\":\"*\",\"ranked\":true}}");
+    create_filter(asking, 7, "*", "10.0.0.0/8", "*", NULL);
+    PROBLEM(POPULAR, "filter=7&window=60", 422, "urn:tally:problem:ranking-too-costly", "about 12 cells",
+            "create another filter, since none ever changes,", "tally filter add 2 --ip '10.0.0.0/8' --ranked (or POST",
+            "\"ranked\":true}}");
+    asking_destroy(asking);
+}
+
+static void a_ranking_that_its_filter_does_not_keep_is_refused_saying_which_it_keeps(void **state) {
+    (void)state;
+    struct asking *asking = asking_create();
+    asking->view.too_costly = true;
+    create_ranked_filter(asking, 7);
+    PROBLEM(POPULAR, "filter=7&at=202101011215", 422, "urn:tally:problem:ranking-too-costly", "about 12 cells",
+            "the last one of these is still open: ask with an earlier `at`, or without\"}");
+    PROBLEM(POPULAR, "filter=7&window=6", 422, "urn:tally:problem:ranking-too-costly", "about 12 cells",
+            "with windows of 1, 5, 15, 60 and 1440 minutes and up to 100 ads");
+    PROBLEM(POPULAR, "filter=7&window=5&count=101", 422, "ranking-too-costly", "up to 100 ads");
+    PROBLEM(POPULAR, "filter=7&window=60", 422, "ranking-too-costly", "Nothing is kept of these minutes yet");
     asking_destroy(asking);
 }
 
@@ -206,7 +227,8 @@ int main(void) {
         cmocka_unit_test(what_a_filter_counts_can_be_asked_without_it),
         cmocka_unit_test(what_no_filter_counts_is_refused_with_the_filter_to_create),
         cmocka_unit_test(a_bad_filter_in_a_question_is_refused_naming_the_field),
-        cmocka_unit_test(a_ranking_that_is_too_costly_is_refused_with_what_it_would_cost),
+        cmocka_unit_test(a_ranking_that_is_too_costly_is_refused_with_the_filter_to_create),
+        cmocka_unit_test(a_ranking_that_its_filter_does_not_keep_is_refused_saying_which_it_keeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,8 @@ static void status_tells_everything_and_its_totals_add_up(void **state) {
     assert_contains(body,
                     "\"memory\":{\"resident_bytes\":0,\"dedup_bytes\":4000,\"dedup_bytes_max\":5000,\"window_bytes\":100,"
                     "\"window_bytes_max\":1000,\"window_minutes\":3,\"window_from\":\"2021-01-01T00:00:00Z\","
-                    "\"cells_bytes\":50,\"rankings_bytes\":60,\"ads_bytes\":0},");
+                    "\"cells_bytes\":50,\"rankings_bytes\":60,\"ads_bytes\":0,\"recalculation_bytes\":0,\"recalculation_"
+                    "bytes_max\":0},");
     assert_contains(body, ",\"filters\":{\"standing\":4,\"standing_max\":1000,\"ranked\":1,\"atoms\":6,\"atoms_max\":2000,"
                           "\"bytes\":90,\"bytes_journal\":85,\"bytes_aggregators\":80},\"slices\":{\"bytes\":70,\"bytes_"
                           "max\":700,\"minutes\":2,"

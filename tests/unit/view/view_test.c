@@ -16,6 +16,7 @@ struct bench {
     struct store *store;
     struct ads *ads;
     struct view *view;
+    uint64_t ranking_cells_max;
     uint64_t offsets[PARTITIONS];
     struct verdict_totals totals[PARTITIONS];
 };
@@ -25,7 +26,7 @@ static void open_view(struct bench *bench) {
     bench->kv = fake_kv_table(bench->fake);
     bench->ads = ads_create(1);
     assert_int_equal(store_open(&bench->kv, uuid, PARTITIONS, &bench->store, NULL), STATUS_OK);
-    struct view_bounds bounds = {1 << 24, 1 << 24, 1 << 30};
+    struct view_bounds bounds = {1 << 24, 1 << 24, bench->ranking_cells_max};
     bench->view = view_create(bench->store, &bench->kv, bench->ads, PARTITIONS, &bounds);
     assert_int_equal(view_load(bench->view, NULL), STATUS_OK);
 }
@@ -37,7 +38,7 @@ static void close_view(struct bench *bench) {
 }
 
 static void begin(struct bench *bench) {
-    *bench = (struct bench){.fake = fake_kv_create()};
+    *bench = (struct bench){.fake = fake_kv_create(), .ranking_cells_max = 1 << 30};
     open_view(bench);
 }
 
@@ -335,6 +336,42 @@ static void the_version_only_grows_over_restarts_too(void **state) {
     end(&bench);
 }
 
+static void assert_ranking_refused(struct bench *bench, const struct selection *selection, const char *text) {
+    struct ranked_ad ranked[3];
+    struct failure failure = {0};
+    size_t found;
+    enum status status =
+        view_rank(bench->view, selection, (struct minute){NOON}, (struct minute){NOON + 60}, ranked, 3, &found, &failure);
+    assert_int_equal(status, text == NULL ? STATUS_OK : STATUS_FULL);
+    if (text != NULL) assert_non_null(strstr(failure.text, text));
+}
+
+/* 9,000 clicks on two ads from three countries in one minute: 6 cells, and 3 in another. */
+static void a_ranking_is_refused_for_the_cells_that_it_would_read_not_for_the_clicks(void **state) {
+    (void)state;
+    struct bench bench;
+    struct filter *filter = NULL;
+    struct filter_flaw flaw;
+    assert_true(filter_parse(0, BYTES_LITERAL("!AFG"), BYTES_LITERAL("*"), BYTES_LITERAL("*"), false, &filter, &flaw));
+    const struct filter_term term = {.sign = 1, .atom = ATOM_ALL};
+    const struct selection selection = selection_of(filter, &term, 1);
+    begin(&bench);
+    close_view(&bench);
+    bench.ranking_cells_max = 8;
+    open_view(&bench);
+    apply(&bench, 0, "a", NOON, 5000, NOON);
+    apply(&bench, 0, "b", NOON, 4000, NOON);
+    assert_ranking_refused(&bench, &selection, NULL);
+    apply(&bench, 1, "a", NOON + 7, 3, NOON + 9);
+    assert_ranking_refused(&bench, &selection, "would read about 9 cells, and the bound is 8 (--ranking-cells-max)");
+    checkpoint(&bench, 1);
+    /* 9,003 clicks in 8 minutes, but of 2 ads with 250 countries at most. */
+    assert_ranking_refused(&bench, &selection,
+                           "about 6 cells of memory and up to 4000 of the store, which cost as much as 16");
+    filter_destroy(filter);
+    end(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_the_same_before_and_after_a_checkpoint_and_a_restart),
@@ -349,6 +386,7 @@ int main(void) {
         cmocka_unit_test(clicks_far_ahead_of_the_watermark_do_not_move_the_last_minute),
         cmocka_unit_test(the_export_is_sorted_and_of_one_cut),
         cmocka_unit_test(the_version_only_grows_over_restarts_too),
+        cmocka_unit_test(a_ranking_is_refused_for_the_cells_that_it_would_read_not_for_the_clicks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
