@@ -15,13 +15,13 @@
 struct addition {
     struct buffer body;
     bool is_csv;
-    bool from_file;
+    const char *file; /* NULL: it is one filter, of flags */
     bool as_json;
 };
 
 static void print_added(const struct addition *addition, const struct json *answer, unsigned http_status) {
     uint64_t created = http_status == 201, unchanged = http_status != 201;
-    if (addition->from_file) {
+    if (addition->file != NULL) {
         (void)json_u64(answer, "created", &created);
         (void)json_u64(answer, "unchanged", &unchanged);
         printf("created %" PRIu64 ", unchanged %" PRIu64 "\n", created, unchanged);
@@ -29,6 +29,19 @@ static void print_added(const struct addition *addition, const struct json *answ
     }
     printf(created > 0 ? "Created:\n" : "Unchanged; it was there already:\n");
     filter_print(answer);
+}
+
+/* A refusal of a file is told by its name and row, as what is wrong in the file itself is. */
+static int refused(const struct addition *addition, unsigned http_status, struct bytes problem,
+                   const struct failure *failure) {
+    const bool nothing_taken = (http_status >= 400 && http_status < 500) || http_status == 507;
+    struct failure by_file = {0};
+    struct json *json = json_parse(problem);
+    const char *detail = json_text(json, "detail");
+    if (addition->file != NULL && nothing_taken && detail != NULL)
+        failure_set(&by_file, failure->status, "%s: %s; nothing of the file was taken", addition->file, detail);
+    json_destroy(json);
+    return answer_fail(by_file.status != STATUS_OK ? &by_file : failure);
 }
 
 static int send_addition(const char *url, const struct addition *addition) {
@@ -43,14 +56,30 @@ static int send_addition(const char *url, const struct addition *addition) {
         fwrite(raw.at, 1, raw.len, stdout);
     else if (status == STATUS_OK)
         print_added(addition, answer, http_status);
+    int exit_code = status == STATUS_OK ? CLI_DONE : refused(addition, http_status, buffer_view(&raw), &failure);
     json_destroy(answer);
     buffer_fini(&raw);
     http_client_destroy(client);
-    return status == STATUS_OK ? CLI_DONE : answer_fail(&failure);
+    return exit_code;
 }
 
 static struct bytes text_of(const char *text) {
     return bytes_of_text(text != NULL ? text : "");
+}
+
+/* Empty would be any, and is what an unset variable of a shell leaves: a filter of every click by mistake bills them all. */
+static enum status check_parts(const struct choice_flags *parts, struct failure *failure) {
+    const char *const texts[] = {parts->region, parts->ip, parts->user_id};
+    static const char *const names[] = {"region", "ip", "user-id"};
+    bool given = false;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i] == NULL) continue;
+        if (texts[i][strspn(texts[i], " ")] == '\0')
+            return failure_set(failure, STATUS_BAD_CONFIG, "--%s is empty; write * for any", names[i]);
+        given = true;
+    }
+    if (given) return STATUS_OK;
+    return failure_set(failure, STATUS_BAD_CONFIG, "give at least one of --region, --ip and --user-id; * for any");
 }
 
 /* Refused here already, so that a slip needs no server to be told. */
@@ -59,6 +88,7 @@ static enum status prepare_one(const char *id_text, const struct choice_flags *p
     struct filter_flaw flaw;
     struct filter *filter = NULL;
     uint32_t id = 0;
+    if (check_parts(parts, failure) != STATUS_OK) return failure->status;
     if (!filter_id_parse(bytes_of_text(id_text), &id, &flaw) ||
         !filter_parse(id, text_of(parts->region), text_of(parts->ip), text_of(parts->user_id), ranked, &filter, &flaw))
         return failure_set(failure, STATUS_BAD_CONFIG, "%s", flaw.text);
@@ -73,7 +103,7 @@ static enum status prepare_file(const char *name, struct addition *addition, str
     enum status status = file_read_whole(name, FILTER_FILE_BYTES_MAX, &addition->body, failure);
     if (status == STATUS_OK) status = filter_file_parse(name, buffer_view(&addition->body), &list, failure);
     addition->is_csv = filter_file_form(buffer_view(&addition->body)) == FILTER_REQUEST_CSV;
-    addition->from_file = true;
+    addition->file = name;
     filter_list_fini(&list);
     return status;
 }
@@ -117,6 +147,7 @@ int filter_add(int argc, char **argv) {
         .settings = CONFIG_FOR_CLIENT,
         .config = &config,
         .notes = "A LIST is *, a value, values with | between them, or ! and one of these; without the flag it is *.\n"
+                 "At least one of the three must be there.\n"
                  "  tally filter add 0012 --region USA --user-id 111\n"
                  "  tally filter add 1 --region '!USA'\n"
                  "  tally filter add 13 --ip 123.1.2.3 --user-id 123 --ranked\n"
@@ -164,7 +195,10 @@ int filter_delete(int argc, char **argv) {
     if (status == STATUS_OK && strcmp(format, "json") == 0)
         fwrite(raw.at, 1, raw.len, stdout);
     else if (status == STATUS_OK)
-        printf("Filter %s is deleted. Numbers that are stored do not change, and the id stays taken.\n", argv[1]);
+        printf("Filter %s is deleted. No count of another filter or of all clicks changes, and the id stays taken.\n"
+               "What was counted for this one alone stays in the tables of cells, but for what `tally recalculate` had "
+               "added.\n",
+               argv[1]);
     json_destroy(answer);
     buffer_fini(&path);
     buffer_fini(&raw);

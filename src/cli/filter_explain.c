@@ -127,15 +127,59 @@ static void judge(const struct click *click, struct explanation *out) {
 
 /* --- printing --- */
 
+/* "a" or "b". */
+static void append_users(struct buffer *out, const struct filter *filter) {
+    for (size_t i = 0; i < filter->user_count; i++) {
+        struct buffer user = {0};
+        buffer_append_bytes(&user, filter->users[i]);
+        buffer_append(&user, "", 1);
+        if (i > 0) buffer_append_text(out, i + 1 < filter->user_count ? ", " : " or ");
+        json_quote(out, (const char *)user.at);
+        buffer_fini(&user);
+    }
+}
+
+static const char user_prefix[] = "user ";
+
+/* `longer` is "user X" where `shorter` is X. */
+static bool differ_by_prefix(struct bytes longer, struct bytes shorter) {
+    const size_t prefix_len = sizeof user_prefix - 1;
+    return longer.len == prefix_len + shorter.len && memcmp(longer.at, user_prefix, prefix_len) == 0 &&
+           bytes_equal((struct bytes){longer.at + prefix_len, shorter.len}, shorter);
+}
+
+/* The log's usual form has "user 111" in its third field, and people write 111 into the filter, or the other way round. */
+static void print_user_hint(const struct explanation *explanation, struct bytes user_id) {
+    const struct filter *filter = explanation->filter;
+    for (size_t i = 0; i < filter->user_count; i++) {
+        if (bytes_equal(filter->users[i], user_id)) return;
+    }
+    for (size_t i = 0; i < filter->user_count; i++) {
+        struct bytes user = filter->users[i];
+        if (!differ_by_prefix(user_id, user) && !differ_by_prefix(user, user_id)) continue;
+        printf("The whole field is the id: \"%.*s\", of the click, and \"%.*s\", of the filter, are two users.\n",
+               (int)user_id.len, (const char *)user_id.at, (int)user.len, (const char *)user.at);
+        return;
+    }
+}
+
 static void add_row(struct table *table, const struct explanation *explanation, enum part part) {
     static const char *const has[PARTS] = {"the click is from ", "the click is from ", "the click is of user "};
     static const char *const takes[] = {"any will do", "the filter takes only ", "the filter takes any but "};
     const char *found = (const char *)explanation->found[part].at, *wanted = (const char *)explanation->wanted[part].at;
     enum filter_mode mode = explanation->modes[part];
     struct buffer text = {0};
-    buffer_printf(&text, "%s%s", has[part], found);
+    buffer_append_text(&text, has[part]);
+    if (part == PART_USER)
+        json_quote(&text, found); /* an id may have spaces: where it begins and ends must be seen */
+    else
+        buffer_append_text(&text, found);
     if (part == PART_REGION && strcmp(found, "ZZZ") == 0) buffer_append_text(&text, " (unknown)");
-    buffer_printf(&text, "; %s%s", takes[mode], mode == FILTER_ANY ? "" : wanted + (mode == FILTER_NONE_OF));
+    buffer_printf(&text, "; %s", takes[mode]);
+    if (part == PART_USER)
+        append_users(&text, explanation->filter);
+    else if (mode != FILTER_ANY)
+        buffer_append_text(&text, wanted + (mode == FILTER_NONE_OF));
     buffer_append(&text, "", 1);
     table_cell(table, part_names[part]);
     table_cell(table, explanation->part_matches[part] ? "yes" : "no");
@@ -152,6 +196,7 @@ static void print_text(const struct explanation *explanation, const struct click
     table_fini(&table);
     if (click->ip.kind == IP_V4_MASKED && explanation->modes[PART_IP] != FILTER_ANY)
         printf("A masked address is in a block only if all addresses that it may stand for are.\n");
+    print_user_hint(explanation, click->user_id);
     if (explanation->matches && !explanation->counted)
         printf("It is not in the filter's counts, which begin with %s; `tally recalculate` brings those before.\n",
                explanation->covers_from);

@@ -1,5 +1,6 @@
 #include "cli/filter_print.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct filter_recalculation filter_recalculation_of(const struct json *filter) {
     const char *status = json_text(filter, "recalculation/status");
     struct filter_recalculation recalculation = {.waiting = status != NULL && strcmp(status, "waiting") == 0};
     recalculation.wanted = recalculation.waiting || (status != NULL && strcmp(status, "running") == 0);
+    (void)json_u64(filter, "recalculation/waits_for", &recalculation.waits_for);
     json_append(filter, "recalculation/done", &done);
     buffer_append(&done, "", 1);
     double fraction = strtod((const char *)done.at, NULL);
@@ -27,8 +29,10 @@ struct filter_recalculation filter_recalculation_of(const struct json *filter) {
 }
 
 void filter_recalculation_text(const struct filter_recalculation *recalculation, struct buffer *out) {
-    if (recalculation->waiting)
-        buffer_append_text(out, "waits for another filter's recalculation");
+    if (recalculation->waiting && recalculation->waits_for != 0)
+        buffer_printf(out, "waits for the recalculation of filter %" PRIu64, recalculation->waits_for);
+    else if (recalculation->waiting)
+        buffer_append_text(out, "waits to begin");
     else
         buffer_printf(out, "%u.%u%% is counted", recalculation->permille / 10, recalculation->permille % 10);
 }
@@ -47,7 +51,8 @@ static void add_coverage(struct table *table, const struct json *filter) {
     if (from == NULL) {
         buffer_append_text(&text, "everything");
     } else if (recalculation.wanted) {
-        buffer_printf(&text, "%s on; of the clicks before: ", from);
+        buffer_printf(&text,
+                      recalculation.waiting ? "%s on; for the clicks before it " : "%s on; of the clicks before: ", from);
         filter_recalculation_text(&recalculation, &text);
     } else {
         buffer_printf(&text, "%s on; `tally recalculate --filter %.*s` counts the clicks before, too", from, (int)id.len,

@@ -13,9 +13,10 @@ void filter_print(const struct json *filter);
 
 /* How far a recalculation is, of a filter as the server describes it. */
 struct filter_recalculation {
-    bool wanted;       /* and not done */
-    bool waiting;      /* for another filter's */
-    unsigned permille; /* of the journal's part that is to be read */
+    bool wanted;        /* and not done */
+    bool waiting;       /* to begin */
+    uint64_t waits_for; /* the filter whose recalculation comes first; 0: none, it begins any moment */
+    unsigned permille;  /* of the journal's part that is to be read */
 };
 struct filter_recalculation filter_recalculation_of(const struct json *filter);
 /* "25.0% is counted", appended. */

@@ -36,7 +36,7 @@ int verb_filter(int argc, char **argv) {
                  "add --file FILE      make all of a CSV or JSON file, or none\n"
                  "list                 all that stand\n"
                  "show ID              what it matches, and from when it covers\n"
-                 "delete ID            stored numbers do not change, and the id stays taken\n"
+                 "delete ID            no count of all clicks or another filter changes; the id stays taken\n"
                  "explain ID CLICK|-   why a click (a log line or JSON) matches, or why not\n"
                  "`tally filter add --help` and so on say more."};
     for (const struct cli_verb *part = parts; argc > 1 && part->name != NULL; part++)

@@ -89,8 +89,9 @@ static enum status exchange(struct http_client *client, struct bytes path, struc
     if (status == STATUS_OK) {
         *out = json_parse(buffer_view(&answer.body));
         if (*out == NULL) status = api_problem(http_client_url(client), &answer, failure);
-        if (raw != NULL) buffer_append_bytes(raw, buffer_view(&answer.body));
     }
+    if (raw != NULL && (status == STATUS_OK || call->method == CALL_POST))
+        buffer_append_bytes(raw, buffer_view(&answer.body));
     http_answer_fini(&answer);
     free(text);
     CHECK((status == STATUS_OK) == (*out != NULL));

@@ -15,7 +15,8 @@ void api_parameter(struct buffer *path, const char *name, const char *value);
  * anything else. The reason is one line. */
 enum status api_get(struct http_client *client, struct bytes path, struct json **out, struct buffer *raw,
                     struct failure *failure) MUST_USE;
-/* The same for a change that is asked for; also for a 201 and a 202. `*http_status` is meaningful after STATUS_OK. */
+/* The same for a change that is asked for; also for a 201 and a 202. `raw` gets the bytes of a problem too. `*http_status`
+ * is that of the answer, or 0 when there was none. */
 enum status api_post(struct http_client *client, struct bytes path, const char *content_type, struct bytes body,
                      struct json **out, struct buffer *raw, unsigned *http_status, struct failure *failure) MUST_USE;
 enum status api_delete(struct http_client *client, struct bytes path, struct json **out, struct buffer *raw,

@@ -4,6 +4,7 @@
  *           -> reducer (applied to the view once every partition has passed it) -> reply
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -202,50 +203,112 @@ void node_control_abort(struct node *node, struct control *control) {
 
 /* --- the journal's step --- */
 
-static bool bounds_hold(const struct node *node, const struct filter_change *changes, size_t count, struct reply *reply) {
+/* Where a wanted filter stood in its request. */
+struct place {
+    uint32_t row;  /* 0: the request was no list */
+    char text[24]; /* "row 7: ", before what is wrong */
+};
+
+static struct place place_of(const struct filter_list *list, uint32_t id) {
+    struct place place = {.row = filter_list_row(list, id)};
+    if (place.row > 0) (void)snprintf(place.text, sizeof place.text, "row %u: ", place.row);
+    return place;
+}
+
+/* Ends a problem that was opened. */
+static void append_place(struct reply *reply, const char *field, const struct place *place) {
+    buffer_printf(&reply->body, ",\"field\":\"%s\"", field);
+    if (place->row > 0) buffer_printf(&reply->body, ",\"row\":%u", place->row);
+    buffer_append_text(&reply->body, "}");
+}
+
+/* What there would be with these changes. */
+struct load {
+    uint64_t standing, atoms, ranked;
+};
+
+static void add_to_load(struct load *load, const struct filters *filters, const struct filter *filter) {
+    load->standing++;
+    load->ranked += filter->ranked;
+    load->atoms += atoms_missing(filters_atoms(filters), filter);
+}
+
+enum bound { BOUND_NONE, BOUND_STANDING, BOUND_ATOMS, BOUND_RANKED };
+
+static enum bound bound_passed(const struct node *node, const struct filters *filters, const struct load *load) {
+    if (load->standing > node->options.filters_max) return BOUND_STANDING;
+    if (load->atoms > node->options.atoms_max || atoms_given(filters_atoms(filters)) + load->atoms > ATOMS_MAX)
+        return BOUND_ATOMS;
+    return load->ranked > FILTERS_RANKED_MAX ? BOUND_RANKED : BOUND_NONE;
+}
+
+static void refuse_load(const struct node *node, enum bound bound, const struct load *load, const struct place *place,
+                        struct reply *reply) {
+    CHECK(bound != BOUND_NONE);
+    if (bound == BOUND_STANDING)
+        reply_problem_open(reply, 507, "filters-full", "Too many filters",
+                           "%sthere would be %" PRIu64 " filters, and the bound is %" PRIu64 " (--filters-max)", place->text,
+                           load->standing, node->options.filters_max);
+    else if (bound == BOUND_ATOMS)
+        reply_problem_open(reply, 507, "filters-full", "Too many filters",
+                           "%stheir addresses and users would make %" PRIu64 " atoms, and the bound is %" PRIu64
+                           " (--atoms-max)",
+                           place->text, load->atoms, node->options.atoms_max);
+    else
+        reply_problem_open(reply, 507, "filters-full", "Too many ranked filters", "%sat most %d filters can be ranked",
+                           place->text, FILTERS_RANKED_MAX);
+    append_place(reply, bound == BOUND_RANKED ? "ranked" : "filter_id", place);
+}
+
+/* The filter that is named is the first that there is no room for; the numbers are those with all of them. */
+static bool bounds_hold(const struct node *node, const struct filter_change *changes, size_t count,
+                        const struct filter_list *list, struct reply *reply) {
     const struct filters *filters = journal_filters(node->journal);
-    uint64_t standing = filters_standing(filters), atoms = atoms_live(filters_atoms(filters)),
-             ranked = filters_ranked(filters);
-    CHECK(ranked <= standing);
+    struct load load = {filters_standing(filters), atoms_live(filters_atoms(filters)), filters_ranked(filters)};
+    enum bound passed = BOUND_NONE;
+    uint32_t id = 0;
+    CHECK(load.ranked <= load.standing);
     for (size_t i = 0; i < count; i++) {
         if (changes[i].action != FILTER_CREATE) continue;
-        standing++;
-        ranked += changes[i].filter->ranked;
-        atoms += atoms_missing(filters_atoms(filters), changes[i].filter);
+        add_to_load(&load, filters, changes[i].filter);
+        if (passed != BOUND_NONE) continue;
+        passed = bound_passed(node, filters, &load);
+        id = changes[i].id;
     }
-    if (standing > node->options.filters_max)
-        reply_problem(reply, 507, "filters-full", "Too many filters",
-                      "there would be %" PRIu64 " filters, and the bound is %" PRIu64 " (--filters-max)", standing,
-                      node->options.filters_max);
-    else if (atoms > node->options.atoms_max || atoms_given(filters_atoms(filters)) + atoms > ATOMS_MAX)
-        reply_problem(reply, 507, "filters-full", "Too many filters",
-                      "their addresses and users would make %" PRIu64 " atoms, and the bound is %" PRIu64 " (--atoms-max)",
-                      atoms, node->options.atoms_max);
-    else if (ranked > FILTERS_RANKED_MAX)
-        reply_problem(reply, 507, "filters-full", "Too many ranked filters", "at most %d filters can be ranked",
-                      FILTERS_RANKED_MAX);
-    else
-        return true;
+    if (passed == BOUND_NONE) return true;
+    const struct place place = place_of(list, id);
+    refuse_load(node, passed, &load, &place, reply);
     return false;
 }
 
-static void refuse_change(struct reply *reply, enum filters_verdict verdict, enum filter_action action, uint32_t id) {
-    CHECK(verdict != FILTERS_OK && verdict != FILTERS_SAME);
+static void refuse_create(struct reply *reply, enum filters_verdict verdict, const struct filter_list *list, uint32_t id) {
+    const struct place place = place_of(list, id);
+    CHECK(verdict == FILTERS_CONFLICT || verdict == FILTERS_DELETED);
     if (verdict == FILTERS_CONFLICT)
-        reply_problem(reply, 409, "filter-exists", "Filter exists",
-                      "there is a filter %u with another content; filters never change: take another id", id);
-    else if (verdict == FILTERS_DELETED && action != FILTER_CREATE)
-        reply_problem(reply, 409, "filter-deleted", "Filter was deleted", "filter %u was deleted before", id);
+        reply_problem_open(reply, 409, "filter-exists", "Filter exists",
+                           "%sthere is a filter %u with another content; filters never change: take another id", place.text,
+                           id);
+    else
+        reply_problem_open(reply, 409, "filter-deleted", "Filter was deleted",
+                           "%sfilter %u was deleted, and its id stays taken: take another id", place.text, id);
+    append_place(reply, "filter_id", &place);
+}
+
+static void refuse_change(struct reply *reply, enum filters_verdict verdict, enum filter_action action,
+                          const struct filter_list *list, uint32_t id) {
+    CHECK(verdict != FILTERS_OK && verdict != FILTERS_SAME);
+    if (action == FILTER_CREATE)
+        refuse_create(reply, verdict, list, id);
     else if (verdict == FILTERS_DELETED)
-        reply_problem(reply, 409, "filter-deleted", "Filter was deleted",
-                      "filter %u was deleted, and its id stays taken: take another id", id);
+        reply_problem(reply, 409, "filter-deleted", "Filter was deleted", "filter %u was deleted before", id);
     else
         reply_problem(reply, 404, "unknown-filter", "Unknown filter", "there is no filter %u", id);
 }
 
-/* The changes that are still to be made, of `count` wanted ones; false with a problem of the first that cannot be. */
-static bool check_changes(const struct node *node, struct filter_change *changes, size_t count, size_t *left,
-                          struct reply *reply) {
+/* The changes that are still to be made, of `count` wanted ones; false with a problem of the first that cannot be. `list`:
+ * what the filters to be made came in. */
+static bool check_changes(const struct node *node, struct filter_change *changes, size_t count,
+                          const struct filter_list *list, size_t *left, struct reply *reply) {
     *left = 0;
     for (size_t i = 0; i < count; i++) {
         enum filters_verdict verdict =
@@ -253,10 +316,10 @@ static bool check_changes(const struct node *node, struct filter_change *changes
         CHECK(*left <= i);
         if (verdict == FILTERS_OK) changes[(*left)++] = changes[i];
         if (verdict == FILTERS_OK || verdict == FILTERS_SAME) continue;
-        refuse_change(reply, verdict, changes[i].action, changes[i].id);
+        refuse_change(reply, verdict, changes[i].action, list, changes[i].id);
         return false;
     }
-    return bounds_hold(node, changes, *left, reply);
+    return bounds_hold(node, changes, *left, list, reply);
 }
 
 void node_note_filters(struct node *node, struct journal_record *record) {
@@ -311,7 +374,7 @@ bool node_commit_control(struct node *node) {
     size_t count, left;
     struct filter_change *changes = changes_of(control, &count);
     enum status status = STATUS_OK;
-    if (!check_changes(node, changes, count, &left, &reply)) {
+    if (!check_changes(node, changes, count, &control->list, &left, &reply)) {
         control_finish(node, control, &reply);
         free(changes);
         return true;
@@ -342,7 +405,7 @@ enum status node_commit_configured_filters(struct node *node, struct failure *fa
         changes[i] = (struct filter_change){FILTER_CREATE, wanted->filters[i]->id, wanted->filters[i]};
     size_t left = 0;
     enum status status = STATUS_OK;
-    if (!check_changes(node, changes, wanted->count, &left, &refusal)) {
+    if (!check_changes(node, changes, wanted->count, wanted, &left, &refusal)) {
         status = failure_set(failure, STATUS_BAD_CONFIG,
                              "the filters of the configuration cannot be taken over, and none of them was: %.*s",
                              (int)refusal.body.len, (const char *)refusal.body.at);

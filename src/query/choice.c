@@ -1,5 +1,6 @@
 #include "query/choice.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -128,12 +129,27 @@ static bool choose_once(struct choice *choice, const struct buffer texts[FIELDS]
     return false;
 }
 
+/* Empty means any in a file; here it is a variable that was not set, and to answer about all clicks would hide that. */
+static bool refuse_empty(struct parameters *parameters, const char *field) {
+    struct filter_flaw flaw = {.field = field};
+    (void)snprintf(flaw.text, sizeof flaw.text, "%s is empty; write * for any", field);
+    filter_request_refuse_flaw(&flaw, parameters->reply);
+    return false;
+}
+
+static bool is_blank(struct bytes text) {
+    size_t i = 0;
+    while (i < text.len && text.at[i] == ' ') ++i;
+    return i == text.len;
+}
+
 /* `*given` is the name of one that is there. */
 static bool read_fields(struct parameters *parameters, struct buffer texts[FIELDS], const char **given) {
     for (size_t i = 0; i < FIELDS; ++i) {
         bool is_given;
         if (!parameters_given(parameters, field_names[i], &is_given)) return false;
         if (!is_given) continue;
+        if (is_blank(buffer_view(&parameters->text))) return refuse_empty(parameters, field_names[i]);
         *given = field_names[i];
         buffer_append_bytes(&texts[i], buffer_view(&parameters->text));
     }

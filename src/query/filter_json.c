@@ -33,9 +33,12 @@ static void append_recalculation(struct buffer *out, const struct stored_filter 
         buffer_append_text(out, "null");
     else if (!covers_part)
         buffer_append_text(out, "{\"status\":\"done\",\"done\":1}");
+    else if (running)
+        buffer_printf(out, "{\"status\":\"running\",\"done\":%.3f}", progress->permille / 1000.0);
+    else if (progress->filter_id != 0)
+        buffer_printf(out, "{\"status\":\"waiting\",\"done\":0.000,\"waits_for\":%u}", progress->filter_id);
     else
-        buffer_printf(out, "{\"status\":\"%s\",\"done\":%.3f}", running ? "running" : "waiting",
-                      running ? progress->permille / 1000.0 : 0.0);
+        buffer_append_text(out, "{\"status\":\"waiting\",\"done\":0.000,\"waits_for\":null}");
 }
 
 void filter_json_append(struct buffer *out, const struct filters *filters, const struct stored_filter *stored,

@@ -11,12 +11,20 @@
 void filter_list_fini(struct filter_list *list) {
     for (size_t i = 0; i < list->count; ++i) filter_destroy(list->filters[i]);
     free(list->filters);
+    free(list->rows);
     *list = (struct filter_list){0};
+}
+
+uint32_t filter_list_row(const struct filter_list *list, uint32_t id) {
+    for (size_t i = 0; i < list->count; ++i)
+        if (list->filters[i]->id == id) return list->rows[i];
+    return 0;
 }
 
 bool filter_rows_refuse(struct filter_rows *rows, uint32_t row, const char *field, const char *format, ...) {
     va_list arguments;
-    *rows->flaw = (struct filter_request_flaw){.field = field, .row = row};
+    *rows->flaw = (struct filter_request_flaw){.row = row};
+    if (field != NULL) (void)snprintf(rows->flaw->field, sizeof rows->flaw->field, "%.64s", field);
     va_start(arguments, format);
     (void)vsnprintf(rows->flaw->text, sizeof rows->flaw->text, format, arguments);
     va_end(arguments);
@@ -32,10 +40,10 @@ static void keep(struct filter_rows *rows, struct filter *filter, uint32_t row) 
     if (list->count == rows->capacity) {
         rows->capacity = rows->capacity == 0 ? 16 : rows->capacity * 2;
         list->filters = memory_resize(list->filters, rows->capacity * sizeof(struct filter *));
-        rows->row_numbers = memory_resize(rows->row_numbers, rows->capacity * sizeof *rows->row_numbers);
+        list->rows = memory_resize(list->rows, rows->capacity * sizeof *list->rows);
     }
     list->filters[list->count] = filter;
-    rows->row_numbers[list->count++] = row;
+    list->rows[list->count++] = row;
 }
 
 bool filter_rows_add(struct filter_rows *rows, const struct filter_row *row) {
@@ -66,7 +74,7 @@ static int compare_ids(const void *left, const void *right) {
 static bool check_ids(struct filter_rows *rows) {
     size_t count = rows->list->count;
     struct id_at *ids = memory_allocate(count * sizeof *ids);
-    for (size_t i = 0; i < count; ++i) ids[i] = (struct id_at){rows->list->filters[i]->id, rows->row_numbers[i]};
+    for (size_t i = 0; i < count; ++i) ids[i] = (struct id_at){rows->list->filters[i]->id, rows->list->rows[i]};
     qsort(ids, count, sizeof *ids, compare_ids);
     bool fine = true;
     for (size_t i = 1; i < count && fine; ++i) {
@@ -86,7 +94,6 @@ bool filter_request_parse(struct bytes body, enum filter_request_form form, stru
     bool read = form == FILTER_REQUEST_CSV ? filter_rows_read_csv(&rows, body) : filter_rows_read_json(&rows, body);
     if (read && out->count == 0) read = filter_rows_refuse(&rows, 0, NULL, "there is no filter in it");
     if (read) read = check_ids(&rows);
-    free(rows.row_numbers);
     if (!read) filter_list_fini(out);
     return read;
 }
@@ -100,14 +107,18 @@ void filter_request_refuse(const struct filter_request_flaw *flaw, struct reply 
     struct buffer text = {0};
     filter_request_flaw_text(flaw, &text);
     reply_problem_open(reply, 400, "bad-filter", "Bad filter", "%.*s", (int)text.len, (const char *)text.at);
-    if (flaw->field != NULL) buffer_printf(&reply->body, ",\"field\":\"%s\"", flaw->field);
+    if (flaw->field[0] != '\0') {
+        buffer_append_text(&reply->body, ",\"field\":");
+        json_append_string(&reply->body, bytes_of_text(flaw->field));
+    }
     if (flaw->row > 0) buffer_printf(&reply->body, ",\"row\":%u", flaw->row);
     buffer_append_text(&reply->body, "}");
     buffer_fini(&text);
 }
 
 void filter_request_refuse_flaw(const struct filter_flaw *flaw, struct reply *reply) {
-    struct filter_request_flaw whole = {.field = flaw->field};
+    struct filter_request_flaw whole = {0};
+    if (flaw->field != NULL) (void)snprintf(whole.field, sizeof whole.field, "%s", flaw->field);
     (void)snprintf(whole.text, sizeof whole.text, "%s", flaw->text);
     filter_request_refuse(&whole, reply);
 }

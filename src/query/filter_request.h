@@ -16,19 +16,22 @@ enum filter_request_form { FILTER_REQUEST_JSON, FILTER_REQUEST_CSV };
 /* 1..FILTER_CHANGES_MAX filters, in the order of the request, each with an id of its own. */
 struct filter_list {
     struct filter **filters;
+    uint32_t *rows; /* where each was in the request, as `row` of a flaw */
     size_t count;
 };
 void filter_list_fini(struct filter_list *list);
 
 struct filter_request_flaw {
-    const char *field; /* "filter_id", "region", "ip", "user_id", "ranked"; NULL: none of them is at fault */
-    uint32_t row;      /* JSON: in the array, from 1; CSV: number of the line, from 1; 0: the request as a whole */
-    char text[320];    /* what is wrong, in a sentence that names the field */
+    char field[68]; /* "filter_id", "region", "ip", "user_id", "ranked", or a name that there is not; "": none is at fault */
+    uint32_t row;   /* JSON: in the array, from 1; CSV: number of the line, from 1; 0: the request as a whole */
+    char text[320]; /* what is wrong, in a sentence that names the field */
 };
 
 /* False: nothing of it is taken (`*out` is empty), and the first flaw is in `flaw`. */
 bool filter_request_parse(struct bytes body, enum filter_request_form form, struct filter_list *out,
                           struct filter_request_flaw *flaw) MUST_USE;
+/* The row of the list's filter of this id; 0: it was no list, or there is none. */
+uint32_t filter_list_row(const struct filter_list *list, uint32_t id);
 /* "row 7: region: \"Atlantis\" is no ...", appended. */
 void filter_request_flaw_text(const struct filter_request_flaw *flaw, struct buffer *out);
 /* 400 `bad-filter` with members `field` and `row` where there are such. */

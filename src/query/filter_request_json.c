@@ -1,5 +1,6 @@
 /* filter_request_json.c: filters as JSON. */
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/check.h"
 #include "query/filter_rows.h"
@@ -83,7 +84,7 @@ static bool only_known_members(struct filter_rows *rows, uint32_t row, json_t *o
         for (size_t i = 0; i < sizeof known / sizeof *known && !found; ++i) found = strcmp(name, known[i]) == 0;
         if (found) continue;
         return filter_rows_refuse(
-            rows, row, NULL, "there is no member \"%.64s\"; a filter has filter_id, region, ip, user_id and ranked", name);
+            rows, row, name, "there is no member \"%.64s\"; a filter has filter_id, region, ip, user_id and ranked", name);
     }
     return true;
 }
@@ -109,13 +110,21 @@ static bool read_filter(struct filter_rows *rows, uint32_t number, json_t *objec
     return read;
 }
 
+/* The library tells a duplicate key in its text only: "duplicate object key near '"ip"'". */
+static bool refuse_text(struct filter_rows *rows, const json_error_t *error) {
+    const char *near = strstr(error->text, "duplicate object key near '\"");
+    char name[68] = "";
+    if (near != NULL && sscanf(strchr(near, '"') + 1, "%64[^\"]", name) == 1)
+        return filter_rows_refuse(rows, 0, name, "%s: the member is there twice, in line %d", name, error->line);
+    return filter_rows_refuse(rows, 0, NULL, "this is not JSON: %.160s, in line %d", error->text, error->line);
+}
+
 bool filter_rows_read_json(struct filter_rows *rows, struct bytes body) {
     json_error_t error;
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL;
     if (body.len == 0) return filter_rows_refuse(rows, 0, NULL, "the body is empty; it must be a filter as JSON");
     json_t *document = json_loadb((const char *)body.at, body.len, flags, &error);
-    if (document == NULL)
-        return filter_rows_refuse(rows, 0, NULL, "this is not JSON: %.160s, in line %d", error.text, error.line);
+    if (document == NULL) return refuse_text(rows, &error);
     bool read = true;
     if (json_is_array(document)) {
         for (size_t i = 0; i < json_array_size(document) && read; ++i)

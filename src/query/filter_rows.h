@@ -12,7 +12,6 @@ struct filter_row {
 struct filter_rows {
     struct filter_list *list;
     size_t capacity;
-    uint32_t *row_numbers; /* beside list->filters */
     struct filter_request_flaw *flaw;
 };
 

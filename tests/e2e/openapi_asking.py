@@ -150,7 +150,7 @@ def change_every_filter(contract, server):
         "bad": (400, [change_filters(server, body=body) for body in BAD_FILTERS] +
                      [change_filters(server, body=BAD_FILTERS[1:2]), change_filters(server, body=b"{"),
                       change_filters(server, body=b"filter_id\n", content_type=CSV)]),
-        "taken": (409, [change_filters(server, body=FILTER | {"region": "DEU"})]),
+        "taken": (409, [change_filters(server, body=body) for body in (FILTER | {"region": "DEU"}, [FILTER | {"region": "DEU"}])]),
         "other kinds": (415, [change_filters(server, body=FILTER, content_type=LOG),
                               change_filters(server, body=FILTER, headers={"Content-Encoding": "gzip"})]),
         "too long": (413, [change_filters(server, body=b" " * (65 << 20))]),

@@ -254,7 +254,7 @@ def test_a_refused_question_shows_the_servers_reason(counted):
 
 @pytest.mark.parametrize("arguments", [
     ["count", "ad001"], ["top"], ["status"], ["export", "--table", "cells"], ["filter", "list"], ["filter", "show", "1"],
-    ["filter", "add", "1"], ["filter", "delete", "1"], ["filter", "explain", "1", LOG_LINE], ["recalculate", "--filter", "1"]])
+    ["filter", "add", "1", "--region", "USA"], ["filter", "delete", "1"], ["filter", "explain", "1", LOG_LINE], ["recalculate", "--filter", "1"]])
 def test_a_server_that_is_down_is_a_clear_failure(arguments):
     url = f"http://127.0.0.1:{free_port()}"
     done = tally(*arguments, "--url", url)

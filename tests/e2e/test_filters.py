@@ -232,7 +232,9 @@ def test_a_bad_filter_is_refused_with_the_field_named(shared_server, body, field
 
 def test_several_filters_come_all_or_not_at_all(server):
     assert post(server, definition(2, ("USA", "*", "*"))).status == 201
-    assert problem(post(server, [definition(1, ("USA", "*", "*")), definition(2, ("CHN", "*", "*"))])) == (409, "filter-exists")
+    several = post(server, [definition(1, ("USA", "*", "*")), definition(2, ("CHN", "*", "*"))])
+    assert problem(several) == (409, "filter-exists") and (several.json["field"], several.json["row"]) == ("filter_id", 2)
+    assert several.json["detail"].startswith("row 2: there is a filter 2 with another content")
     assert standing(server) == [2]
     answer = post(server, "filter_id,region,ip,user_id\n1,USA,*,*\n2,USA,,\n", "text/csv")
     assert answer.status == 201 and (answer.json["created"], answer.json["unchanged"]) == (1, 1)
@@ -241,7 +243,8 @@ def test_several_filters_come_all_or_not_at_all(server):
 
 def test_bounds_are_said_and_kept(new_server):
     server = new_server().start("--filters-max", "2", "--atoms-max", "2")
-    assert problem(post(server, [definition(number, ("USA", "*", "*")) for number in (1, 2, 3)])) == (507, "filters-full")
+    full = post(server, [definition(number, ("USA", "*", "*")) for number in (1, 2, 3)])
+    assert problem(full) == (507, "filters-full") and (full.json["field"], full.json["row"]) == ("filter_id", 3)
     assert problem(post(server, definition(1, ("*", "*", "a|b|c")))) == (507, "filters-full")
     assert standing(server) == []
     assert post(server, definition(1, ("*", "*", "a|b"))).status == 201
@@ -339,12 +342,54 @@ def test_of_a_file_with_one_bad_row_nothing_is_loaded(new_server, tmp_path, row,
     assert standing(server) == []
 
 
+def test_a_file_that_the_server_refuses_is_told_by_its_name_and_row(new_server, tmp_path):
+    server = new_server().start("--filters-max", "3")
+    for number in ("3", "4"):
+        assert post(server, definition(number, ("USA", "*", "*"))).status == 201
+    assert server.ask("DELETE", "/v1/filters/4").status == 200
+    for row, reason in ((("3", ("CHN", "*", "*")), "row 3: there is a filter 3 with another content"),
+                        (("4", ("USA", "*", "*")), "row 3: filter 4 was deleted"),
+                        (("5", ("USA", "*", "*")), "row 4: there would be 4 filters, and the bound is 3")):
+        path = write_filters(tmp_path, "filters.csv", [("1", ("USA", "*", "*")), row, ("6", ("USA", "*", "*"))])
+        done = tally("filter", "add", "--file", path, "--url", server.url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{path}: {reason}" in done.stderr and "; nothing of the file was taken" in done.stderr
+        assert standing(server) == [3]
+    server.stop()
+    done = tally("filter", "add", "--file", path, "--url", server.url)
+    assert done.returncode == 1 and "nothing of the file" not in done.stderr, "nobody knows when there is no answer"
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (["add", "60"], "give at least one of --region, --ip and --user-id; * for any"),
+    (["add", "60", "--ranked"], "give at least one of --region, --ip and --user-id; * for any"),
+    (["add", "60", "--user-id", ""], "--user-id is empty; write * for any"),
+    (["add", "60", "--region", "USA", "--ip", " "], "--ip is empty; write * for any")])
+def test_an_unset_variable_makes_no_filter_of_every_click(shared_server, arguments, reason):
+    before = standing(shared_server)
+    done = tally("filter", *arguments, "--url", shared_server.url)
+    assert (done.returncode, done.stdout) == (2, "") and reason in done.stderr
+    assert standing(shared_server) == before
+
+
+def test_an_empty_parameter_is_no_question_about_all_clicks(server):
+    for field in ("region", "ip", "user_id"):
+        for path in ("/v1/ads/ad001/aggregated_cnt", "/v1/ads/ad001/series", "/v1/ads/popular_ads"):
+            answer = server.get(f"{path}?{field}=")
+            assert problem(answer) == (400, "bad-filter") and answer.json["field"] == field
+            assert f"{field} is empty; write * for any" in answer.json["detail"]
+    for verb in (["count", "ad001"], ["top"]):
+        done = tally(*verb, "--user-id", "", "--url", server.url)
+        assert (done.returncode, done.stdout) == (2, "") and "user_id is empty; write * for any" in done.stderr
+    assert tally("filter", "add", "60", "--region", "*", "--url", server.url).returncode == 0, "whoever wants every click says so"
+
+
 def test_a_file_that_says_something_else_of_a_filter_stops_the_start(new_server, tmp_path):
     server = new_server().start()
     assert post(server, definition(12, ("USA", "*", "*"))).status == 201
     server.stop()
     server.launch("--filters", write_filters(tmp_path, "filters.csv", [("11", ("USA", "*", "*")), ("12", ("CHN", "*", "*"))]))
-    assert server.exit_code() == 2 and "filter 12" in server.log()
+    assert server.exit_code() == 2 and "row 3: there is a filter 12" in server.log()
     server.start()
     assert standing(server) == [12]
 
@@ -379,7 +424,7 @@ def test_the_verb_makes_lists_shows_and_deletes(server, tmp_path):
     more.write_text('{"filter_id":"0014","region":["USA","CHN"]}')
     assert run("add", "--file", more).stdout == "created 1, unchanged 0\n"
     said = run("delete", "13").stdout
-    assert "do not change" in said and "stays taken" in said
+    assert "No count of another filter" in said and "tables of cells" in said and "stays taken" in said
     assert "was deleted" in run("show", "13", code=1).stderr
     assert standing(server) == [12, 14]
 
@@ -398,7 +443,14 @@ def test_a_click_is_explained_part_by_part(server):
             assert said.splitlines()[0] == ("matches" if matches(parts, made) else "does not match")
     said = explain("12", click(user="123").log_line())
     assert "region   yes  the click is from USA; the filter takes only USA" in said
-    assert "user_id  no   the click is of user 123; the filter takes only 111" in said
+    assert 'user_id  no   the click is of user "123"; the filter takes only "111"' in said
+    assert "two users" not in said
+    said = explain("12", click(user="user 111").log_line())
+    assert 'user_id  no   the click is of user "user 111"; the filter takes only "111"' in said
+    assert 'The whole field is the id: "user 111", of the click, and "111", of the filter, are two users.' in said
+    said = explain("6", click(user="1").log_line())
+    assert 'the filter takes only "111" or "user 1"' in said and '"1", of the click, and "user 1", of the filter' in said
+    assert "two users" not in explain("6", click(user="user 1").log_line())
     said = json.loads(explain("1", click().log_line(), "--format", "json"))
     assert said["matches"] is False
     assert [(part["part"], part["filter"], part["click"], part["matches"]) for part in said["parts"]] == [
@@ -466,23 +518,32 @@ def running(done):
     return {"covers_from": minute(1), "recalculation": {"status": "running", "done": done}}
 
 
+def waiting(waits_for):
+    return {"covers_from": minute(1), "recalculation": {"status": "waiting", "done": 0, "waits_for": waits_for}}
+
+
 def test_a_recalculation_shows_how_far_it_is(slow_server):
-    SlowServer.steps = [running(0), {"covers_from": minute(1), "recalculation": {"status": "waiting", "done": 0.000}}, {"covers_from": None, "recalculation": {"status": "done", "done": 1}}]
-    done = tally("recalculate", "--filter", "5", "--url", slow_server)
-    assert done.returncode == 0 and "covers   everything" in done.stdout and "waits for another" in done.stderr
+    done_at_last = {"covers_from": None, "recalculation": {"status": "done", "done": 1}}
+    for first, said in ((waiting(None), "waits to begin"), (waiting(13), "waits for the recalculation of filter 13"), (running(0.25), "25.0% is counted")):
+        SlowServer.steps = [first, first, done_at_last]  # one is the answer to the wish
+        done = tally("recalculate", "--filter", "5", "--url", slow_server)
+        assert done.returncode == 0 and "covers   everything" in done.stdout and said in done.stderr
+        assert "another" not in done.stderr
     SlowServer.steps = [running(0.375)]
     assert "of the clicks before: 37.5% is counted" in tally("filter", "show", "5", "--url", slow_server).stdout
+    SlowServer.steps = [waiting(None)]
+    assert "on; for the clicks before it waits to begin" in tally("filter", "show", "5", "--url", slow_server).stdout
 
 
 def test_ctrl_c_leaves_a_recalculation_to_the_server_and_says_so(slow_server):
     SlowServer.steps = [running(0.5)]
-    waiting = subprocess.Popen([BINARY, "recalculate", "--filter", "5", "--url", slow_server], stdout=subprocess.PIPE,
+    process = subprocess.Popen([BINARY, "recalculate", "--filter", "5", "--url", slow_server], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, env=environment(), preexec_fn=die_with_parent)
-    first = waiting.stderr.readline()
+    first = process.stderr.readline()
     assert "50.0% is counted" in first
-    waiting.send_signal(signal.SIGINT)
-    stdout, stderr = waiting.communicate(timeout=SECONDS_MAX)
-    assert (waiting.returncode, stdout) == (1, "") and "the server goes on with it" in stderr and "filter show 5" in stderr
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=SECONDS_MAX)
+    assert (process.returncode, stdout) == (1, "") and "the server goes on with it" in stderr and "filter show 5" in stderr
 
 
 def test_a_recalculation_that_cannot_be_is_refused(server):

@@ -92,7 +92,13 @@ static void compare_count(struct world *world, const struct asked *asked) {
 static void compare_series(struct world *world, const struct asked *asked) {
     const struct oracle_cell *cell = choose_cell(world, asked);
     if (memchr(cell->ad_id.at, ',', cell->ad_id.len) != NULL) return;
-    uint32_t step = below(world, 3) == 0 ? 60 : 1;
+    static const struct {
+        uint32_t minutes;
+        const char *name;
+    } steps[] = {{1, "minute"}, {60, "hour"}, {1440, "day"}};
+    const uint64_t chance = below(world, 6); /* half of them by minute */
+    const size_t chosen = chance < 3 ? 0 : chance < 5 ? 1 : 2;
+    const uint32_t step = steps[chosen].minutes;
     struct minute from = before(cell->minute, below(world, 100)),
                   to = {cell->minute.index + 1 + (uint32_t)below(world, 100)};
     from.index -= from.index % step;
@@ -100,7 +106,7 @@ static void compare_series(struct world *world, const struct asked *asked) {
     char path[256], query[2048];
     (void)snprintf(path, sizeof path, "/v1/ads/%.*s/series", (int)cell->ad_id.len, (const char *)cell->ad_id.at);
     (void)snprintf(query, sizeof query, "%s&from=%lld&to=%lld&step=%s", asked->choice, (long long)minute_start(from).ms,
-                   (long long)minute_start(to).ms, step == 1 ? "minute" : "hour");
+                   (long long)minute_start(to).ms, steps[chosen].name);
     json_t *answer = ask(world, asked->node, path, query), *counts = json_object_get(answer, "counts");
     struct minute counted = check_cover(world, asked, answer, query, from, to, step);
     struct minute used = {counted.index > from.index ? counted.index - counted.index % step : from.index};

@@ -83,10 +83,15 @@ static void append_parameter(struct buffer *out, const char *name, const char *t
     for (; *text != '\0'; text++) buffer_printf(out, "%%%02X", (unsigned char)*text);
 }
 
+/* An empty parameter is refused. */
+static const char *or_any(const char *text) {
+    return text[0] == '\0' ? "*" : text;
+}
+
 void filter_wish_query(const struct filter_wish *wish, struct buffer *out) {
-    append_parameter(out, "region", wish->region);
-    append_parameter(out, "ip", wish->ip);
-    append_parameter(out, "user_id", wish->user);
+    append_parameter(out, "region", or_any(wish->region));
+    append_parameter(out, "ip", or_any(wish->ip));
+    append_parameter(out, "user_id", or_any(wish->user));
 }
 
 const char *filter_wish_bad_body(struct random_sequence *random) {

@@ -85,6 +85,57 @@ static void an_array_with_one_bad_row_creates_nothing(void **state) {
     end(&bench);
 }
 
+static void assert_refused(struct bench *bench, const char *body, unsigned http_status, const char *detail,
+                           const char *members) {
+    post_filters(bench, body);
+    assert_int_equal(bench->http_status, http_status);
+    if (strstr(bench->body, detail) == NULL || strstr(bench->body, members) == NULL)
+        fail_msg("\"%s\" has not both \"%s\" and \"%s\"", bench->body, detail, members);
+}
+
+static void what_cannot_stand_beside_the_others_is_named_by_row_and_field(void **state) {
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    bench.options.filters_max = 40;
+    bench.options.atoms_max = 3;
+    open_node(&bench);
+    post_filters(&bench, "[{\"filter_id\":3,\"region\":\"USA\"},{\"filter_id\":4,\"region\":\"USA\"}]");
+    change(&bench, "DELETE", "/v1/filters/4");
+    assert_refused(&bench, "[{\"filter_id\":1},{\"filter_id\":3,\"region\":\"USA\"},{\"filter_id\":3,\"region\":\"DEU\"}]",
+                   400, "row 3: filter_id: 3 is given a second time", ",\"field\":\"filter_id\",\"row\":3}");
+    assert_refused(&bench, "[{\"filter_id\":1},{\"filter_id\":3,\"region\":\"DEU\"}]", 409,
+                   "row 2: there is a filter 3 with another content", ",\"field\":\"filter_id\",\"row\":2}");
+    assert_refused(&bench, "[{\"filter_id\":4,\"region\":\"USA\"},{\"filter_id\":3,\"region\":\"DEU\"}]", 409,
+                   "row 1: filter 4 was deleted", ",\"field\":\"filter_id\",\"row\":1}");
+    assert_refused(&bench,
+                   "[{\"filter_id\":1,\"user_id\":\"a|b\"},{\"filter_id\":3,\"region\":\"USA\"},{\"filter_id\":2,"
+                   "\"user_id\":\"c|d\"},{\"filter_id\":5,\"user_id\":\"e\"}]",
+                   507, "row 3: their addresses and users would make 5 atoms", ",\"field\":\"filter_id\",\"row\":3}");
+    /* One object is in no row. */
+    assert_refused(&bench, "{\"filter_id\":3,\"region\":\"DEU\"}", 409, "\"detail\":\"there is a filter 3",
+                   ",\"field\":\"filter_id\"}");
+    struct buffer body = {0};
+    buffer_append_text(&body, "[");
+    for (unsigned id = 10; id < 43; id++)
+        buffer_printf(&body, "%s{\"filter_id\":%u,\"ranked\":true}", id > 10 ? "," : "", id);
+    buffer_append(&body, "]", 2);
+    assert_refused(&bench, (const char *)body.at, 507, "row 33: at most 32 filters can be ranked",
+                   ",\"field\":\"ranked\",\"row\":33}");
+    buffer_fini(&body);
+    stop_node(&bench);
+    bench.options.filters_max = 0; /* lower than what stands: nothing new, but what is there can be said again and deleted */
+    open_node(&bench);
+    post_filters(&bench, "{\"filter_id\":3,\"region\":\"USA\"}");
+    assert_int_equal(bench.http_status, 200);
+    assert_refused(&bench, "[{\"filter_id\":3,\"region\":\"USA\"},{\"filter_id\":1}]", 507,
+                   "row 2: there would be 2 filters, and the bound is 0", ",\"field\":\"filter_id\",\"row\":2}");
+    change(&bench, "DELETE", "/v1/filters/3");
+    assert_int_equal(bench.http_status, 200);
+    stop_node(&bench);
+    end(&bench);
+}
+
 static void bounds_on_filters_and_atoms_refuse_all_of_a_request(void **state) {
     (void)state;
     struct bench bench;
@@ -345,6 +396,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_filter_that_was_answered_counts_and_stands_after_a_crash),
         cmocka_unit_test(an_array_with_one_bad_row_creates_nothing),
+        cmocka_unit_test(what_cannot_stand_beside_the_others_is_named_by_row_and_field),
         cmocka_unit_test(bounds_on_filters_and_atoms_refuse_all_of_a_request),
         cmocka_unit_test(filters_stand_from_the_first_moment_after_a_stop_in_order),
         cmocka_unit_test(configured_filters_stand_when_the_node_serves_and_are_written_once),

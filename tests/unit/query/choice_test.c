@@ -137,7 +137,7 @@ static void a_region_alone_can_be_asked_at_any_time(void **state) {
     assert_asked(asking, 0, 1, "2021-01-01T12:00:00Z", "2021-01-01T12:05:00Z");
     assert_contains(ask(asking, POPULAR, "region=deu|fr"), "\"filter_id\":0,\"complete\":true,\"covers_from\":null}");
     assert_contains(ask(asking, SERIES, "region=ZZZ"), "\"filter_id\":0,\"complete\":true,\"covers_from\":null}");
-    assert_contains(ask(asking, COUNT, "region=&ip=*"), "\"filter_id\":0,\"complete\":true,\"covers_from\":null}");
+    assert_contains(ask(asking, COUNT, "region=*&ip=*"), "\"filter_id\":0,\"complete\":true,\"covers_from\":null}");
     asking_destroy(asking);
 }
 
@@ -180,8 +180,22 @@ static void a_bad_filter_in_a_question_is_refused_naming_the_field(void **state)
     PROBLEM(POPULAR, "ip=10.0.0.0/33", 400, "urn:tally:problem:bad-filter", ",\"field\":\"ip\"}");
     PROBLEM(SERIES, "user_id=!*", 400, "urn:tally:problem:bad-filter", ",\"field\":\"user_id\"}");
     PROBLEM(COUNT, "filter=1&region=USA", 400, "bad-parameter", "filter excludes region, ip and user_id", "region is given");
-    PROBLEM(COUNT, "filter=0&user_id=", 400, "filter excludes", "user_id is given");
+    PROBLEM(COUNT, "filter=0&user_id=7", 400, "filter excludes", "user_id is given");
     PROBLEM(COUNT, "region=USA&region=DEU", 400, "region must occur once");
+    asking_destroy(asking);
+}
+
+/* "?user_id=$ID" without the variable. In a file an empty cell is any; here the answer would be about all clicks. */
+static void an_empty_parameter_is_refused_and_not_taken_for_any(void **state) {
+    (void)state;
+    struct asking *asking = asking_create();
+    PROBLEM(COUNT, "region=", 400, "urn:tally:problem:bad-filter", "region is empty; write * for any",
+            ",\"field\":\"region\"}");
+    PROBLEM(POPULAR, "region=USA&ip=", 400, "ip is empty; write * for any", ",\"field\":\"ip\"}");
+    PROBLEM(SERIES, "user_id=", 400, "user_id is empty; write * for any", ",\"field\":\"user_id\"}");
+    PROBLEM(COUNT, "user_id=+%20", 400, "user_id is empty");
+    PROBLEM(COUNT, "filter=&user_id=*", 400, "filter must be the number of a filter");
+    assert_int_equal(asking->view.asked_times, 0);
     asking_destroy(asking);
 }
 
@@ -227,6 +241,7 @@ int main(void) {
         cmocka_unit_test(what_a_filter_counts_can_be_asked_without_it),
         cmocka_unit_test(what_no_filter_counts_is_refused_with_the_filter_to_create),
         cmocka_unit_test(a_bad_filter_in_a_question_is_refused_naming_the_field),
+        cmocka_unit_test(an_empty_parameter_is_refused_and_not_taken_for_any),
         cmocka_unit_test(a_ranking_that_is_too_costly_is_refused_with_the_filter_to_create),
         cmocka_unit_test(a_ranking_that_its_filter_does_not_keep_is_refused_saying_which_it_keeps),
     };

@@ -89,7 +89,7 @@ static void bad_json_is_refused_naming_row_and_field(void **state) {
     (void)state;
     assert_json_flaw("", "the body is empty");
     assert_json_flaw("{\"filter_id\":1", "this is not JSON: ");
-    assert_json_flaw("{\"filter_id\":1,\"filter_id\":1}", "this is not JSON: duplicate");
+    assert_json_flaw("{\"filter_id\":1,\"filter_id\":1}", "filter_id: the member is there twice, in line 1");
     assert_json_flaw("{\"filter_id\":1,\"user_id\":\"a\\u0000b\"}", "this is not JSON: ");
     assert_json_flaw("7", "a filter is a JSON object");
     assert_json_flaw("[]", "there is no filter in it");
@@ -196,7 +196,7 @@ static void more_filters_than_one_commit_takes_are_refused(void **state) {
     filter_list_fini(&list);
     buffer_printf(&body, "%u,,,\n", FILTER_CHANGES_MAX + 1);
     assert_false(filter_request_parse(buffer_view(&body), FILTER_REQUEST_CSV, &list, &flaw));
-    assert_null(flaw.field);
+    assert_string_equal(flaw.field, "");
     assert_int_equal(flaw.row, FILTER_CHANGES_MAX + 2);
     buffer_fini(&body);
 }
@@ -220,6 +220,26 @@ static void a_flaw_is_answered_400_with_its_place(void **state) {
     buffer_fini(&reply.body);
 }
 
+static void assert_refused(const char *body, const char *members) {
+    struct filter_list list;
+    struct filter_request_flaw flaw;
+    struct reply reply = {0};
+    assert_false(filter_request_parse(bytes_of_text(body), FILTER_REQUEST_JSON, &list, &flaw));
+    filter_request_refuse(&flaw, &reply);
+    buffer_append(&reply.body, "", 1);
+    const char *found = strstr((const char *)reply.body.at, ",\"field\":");
+    assert_non_null(found);
+    assert_string_equal(found, members);
+    buffer_fini(&reply.body);
+}
+
+static void a_member_that_there_is_not_or_twice_is_named(void **state) {
+    (void)state;
+    assert_refused("[{\"filter_id\":1},{\"filter_id\":2,\"userid\":\"7\"}]", ",\"field\":\"userid\",\"row\":2}");
+    assert_refused("{\"filter_id\":2,\"a\\\"b\":\"7\"}", ",\"field\":\"a\\\"b\"}");
+    assert_refused("[{\"filter_id\":1},\n{\"filter_id\":2,\"ip\":\"*\",\"ip\":\"10.0.0.1\"}]", ",\"field\":\"ip\"}");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_object_is_one_filter_and_what_it_leaves_out_is_any),
@@ -234,6 +254,7 @@ int main(void) {
         cmocka_unit_test(bad_csv_is_refused_naming_the_line),
         cmocka_unit_test(more_filters_than_one_commit_takes_are_refused),
         cmocka_unit_test(a_flaw_is_answered_400_with_its_place),
+        cmocka_unit_test(a_member_that_there_is_not_or_twice_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
