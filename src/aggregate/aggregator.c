@@ -352,9 +352,10 @@ enum status aggregator_step(struct aggregator *aggregator, const struct journal_
 
 /* --- from one process to the next --- */
 
-enum status aggregator_restore(struct aggregator *aggregator, struct failure *why, struct failure *failure) {
+enum status aggregator_restore(struct aggregator *aggregator, const struct failure *distrusted, struct failure *why,
+                               struct failure *failure) {
     CHECK(aggregator->next.at == 0 && aggregator->rules.number == 0);
-    return dedup_restore(aggregator->dedup, aggregator->counted_below.offset, why, failure);
+    return dedup_restore(aggregator->dedup, aggregator->counted_below.offset, distrusted, why, failure);
 }
 
 struct journal_offset aggregator_judges_from(const struct aggregator *aggregator) {

@@ -37,8 +37,9 @@ struct aggregator *aggregator_create_backfill(uint32_t partition, const struct d
 void aggregator_destroy(struct aggregator *aggregator);
 
 /* Right after aggregator_create: goes on from where the kept runs of identities end, if there are any and they are whole
- * (dedup_restore, also for `why`); nothing is judged below. Then aggregator_begin. Errors of the files. */
-enum status aggregator_restore(struct aggregator *aggregator, struct failure *why, struct failure *failure) MUST_USE;
+ * (dedup_restore, also for `distrusted` and `why`); nothing is judged below. Then aggregator_begin. Errors of the files. */
+enum status aggregator_restore(struct aggregator *aggregator, const struct failure *distrusted, struct failure *why,
+                               struct failure *failure) MUST_USE;
 /* 0: from the beginning. */
 struct journal_offset aggregator_judges_from(const struct aggregator *aggregator);
 /* The first record that it steps will be at `first`; the filter records before are these. STATUS_CORRUPT: nothing tells of

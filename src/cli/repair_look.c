@@ -79,6 +79,7 @@ enum status repair_look(struct repair *repair, const char *path, bool progress, 
     }
     if (progress) cli_say("examining store/");
     look_at_store(repair);
+    repair_look_at_identities(repair, progress);
     return STATUS_OK;
 }
 

@@ -43,7 +43,7 @@ enum status repair_mend(struct repair *repair, struct failure *failure) {
     if (repair->store == REPAIR_STORE_DAMAGED) status = move_store(repair, failure);
     if (status == STATUS_OK && wants_settling(&repair->survey) && !repair_needs_cut(repair))
         status = settle_journal(repair, failure);
-    return status;
+    return status == STATUS_OK ? repair_discard_identities(repair, failure) : status;
 }
 
 enum status repair_cut(struct repair *repair, struct failure *failure) {
@@ -52,6 +52,7 @@ enum status repair_cut(struct repair *repair, struct failure *failure) {
     /* First the store: without it, whatever the journal is at a crash is what counts. */
     if (repair->store != REPAIR_STORE_NONE && os_directory_has(repair->directory, "store"))
         status = move_store(repair, failure);
+    if (status == STATUS_OK) status = repair_discard_identities(repair, failure);
     if (status != STATUS_OK || survey->cut_segment == 0) return status;
     status = journal_survey_cut(&repair->files, survey->cut_segment, survey->cut_at, failure);
     if (status == STATUS_OK)

@@ -67,10 +67,11 @@ void serve_log_opened(struct serve_log *say, const struct config *config, const 
                   progress.partitions_restored, (double)progress.identities_restored / 1e6,
                   (unsigned long long)progress.segments_skipped);
     if (progress.partitions_rebuilt > 0)
-        log_write(&say->log, wall_now(say), LOG_EVENT_REBUILT,
-                  LOG_FIELDS(log_number("partitions", progress.partitions_rebuilt)),
-                  "the identities of %u partitions are made anew from the journal: %s", progress.partitions_rebuilt,
-                  progress.rebuilt_why);
+        log_write(
+            &say->log, wall_now(say), LOG_EVENT_REBUILT,
+            LOG_FIELDS(log_number("partitions", progress.partitions_rebuilt), log_text("reason", progress.rebuilt_why)),
+            "the identities of %u partitions are made anew from the journal: %s", progress.partitions_rebuilt,
+            progress.rebuilt_why);
 }
 
 void serve_log_store_damaged(struct serve_log *say, const char *moved_to, const struct failure *why) {

@@ -54,6 +54,30 @@ static void print_store(const struct repair *repair) {
     }
 }
 
+/* Nothing is lost by any of it. */
+static void print_identities(const struct repair *repair) {
+    const struct repair_identities *identities = &repair->identities;
+    uint64_t runs = 0, entries = 0, bytes = 0;
+    for (uint32_t p = 0; p < identities->partition_count; p++) {
+        const struct dedup_survey *survey = &identities->partitions[p];
+        runs += survey->runs;
+        entries += survey->entries;
+        bytes += survey->bytes;
+        if (survey->note[0] != '\0')
+            printf("identities: those of partition %" PRIu32 " wait for a start that makes them anew: %s\n", p,
+                   survey->note);
+    }
+    if (identities->partition_count == 0)
+        printf("identities: dedup/ was not examined, since no segment of the journal tells what should be there\n");
+    else
+        printf("identities: %" PRIu64 " files, %" PRIu64 " entries, %" PRIu64 " bytes are right\n", runs, entries, bytes);
+    for (size_t i = 0; i < identities->finding_count; i++)
+        printf("found: %s\n       the identities of partition %" PRIu32
+               " are made anew from the journal by the next start; no click is lost\n",
+               identities->findings[i].why, identities->findings[i].partition);
+    if (identities->findings_more > 0) printf("found: %" PRIu64 " more\n", identities->findings_more);
+}
+
 static bool has_kind(const struct journal_survey *survey, enum survey_kind kind) {
     for (size_t i = 0; i < survey->finding_count; i++)
         if (survey->findings[i].kind == kind) return true;
@@ -119,8 +143,8 @@ static int apply(struct repair *repair, uint64_t cut, struct failure *failure) {
 
 static bool all_is_right(const struct repair *repair) {
     const struct journal_survey *survey = &repair->survey;
-    return !repair_needs_cut(repair) && repair->store != REPAIR_STORE_DAMAGED && !has_kind(survey, SURVEY_VERSION) &&
-           !has_kind(survey, SURVEY_TORN) && !has_kind(survey, SURVEY_LEFTOVER);
+    return !repair_needs_cut(repair) && repair->store != REPAIR_STORE_DAMAGED && !repair->identities.any_damaged &&
+           !has_kind(survey, SURVEY_VERSION) && !has_kind(survey, SURVEY_TORN) && !has_kind(survey, SURVEY_LEFTOVER);
 }
 
 static int examine(const char *path, bool applies, uint64_t cut) {
@@ -133,6 +157,7 @@ static int examine(const char *path, bool applies, uint64_t cut) {
     }
     print_journal(&repair->survey);
     print_store(repair);
+    print_identities(repair);
     if (repair_needs_cut(repair) && !has_kind(&repair->survey, SURVEY_VERSION)) print_loss(repair);
     if (all_is_right(repair))
         printf("all is right\n");
@@ -164,8 +189,8 @@ int verb_repair(int argc, char **argv) {
         .flag_count = sizeof flags / sizeof flags[0],
         .notes = "Exit codes: 0 all is right, or is now; 1 it could not be examined (a server runs on it, no access);\n"
                  "3 something is damaged, or left over, and still is.\n"
-                 "A torn tail and a damaged store cost nothing and are mended by every start too. Take a copy of the\n"
-                 "directory before --cut.\n",
+                 "A torn tail, a damaged store and damaged files of identities cost no click and are mended by every\n"
+                 "start that meets them, too. Take a copy of the directory before --cut.\n",
     };
     int exit_code = cli_parse(&usage, &argc, argv);
     if (exit_code != CLI_CONTINUE) return exit_code;

@@ -163,7 +163,7 @@ static enum status ask_run(struct dedup *dedup, const struct run *run, const str
     if (!run_answers_for(run, key->high) || !run_may_hold(run, key)) return STATUS_NOT_FOUND;
     dedup->reads++;
     enum status status = run_find(run, identity, d, dedup->block, out, failure);
-    return status == STATUS_OK || status == STATUS_NOT_FOUND ? status : dedup_distrust(dedup, status);
+    return status == STATUS_OK || status == STATUS_NOT_FOUND ? status : dedup_distrust(dedup, status, failure);
 }
 
 /* The newest first: copies mostly come soon. */

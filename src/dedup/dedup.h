@@ -50,6 +50,8 @@ struct dedup_options {
     uint32_t runs_max;
 };
 
+/* What the files of a partition are called. */
+void dedup_partition_name(char name[DEDUP_NAME_BYTES], uint32_t partition);
 enum status dedup_make_directory(const struct files *files, struct failure *failure) MUST_USE;
 /* Removes all files of this name: they are of a process that is gone. */
 enum status dedup_clear(const struct files *files, const char *name, struct failure *failure) MUST_USE;
@@ -60,12 +62,18 @@ void dedup_destroy(struct dedup *dedup);
 
 /* --- from one process to the next --- */
 
+/* Whether the process before met damage in a run of this partition, so that nothing that is kept of any is to be trusted: a
+ * start asks that of all partitions and hands `why` to each dedup_restore. So however many blocks are damaged, one of them
+ * stops one process. */
+bool dedup_all_of_no_use(const struct files *files, const char *name, const uint8_t log_uuid[16], uint32_t partition,
+                         struct failure *why);
 /* Right after dedup_create: takes over the runs that were kept, if they are whole and go no further than `counted_below`,
- * below which the owner does not count clicks again; `go_on_from` was called then. Otherwise it stays empty, and `why` says
- * what was wrong, with an OK status if nothing was kept. In either case all other files of its name are removed. Errors: of
- * removing them. */
-enum status dedup_restore(struct dedup *dedup, struct journal_offset counted_below, struct failure *why,
-                          struct failure *failure) MUST_USE;
+ * below which the owner does not count clicks again, and are not `distrusted` (NULL: no); `go_on_from` was called then.
+ * Otherwise it stays empty, and `why` says what was wrong, again at each start until something is kept; with an OK status
+ * if nothing was kept before, or would be of what has been counted. In either case all other files of its name are removed.
+ * Errors: of removing them. */
+enum status dedup_restore(struct dedup *dedup, struct journal_offset counted_below, const struct failure *distrusted,
+                          struct failure *why, struct failure *failure) MUST_USE;
 
 /* What is to be kept, on its way to the disk: */
 struct dedup_keeping {

@@ -50,6 +50,7 @@ struct kept {
     struct dedup_position frozen, whole; /* where the frozen table ends; where the runs end */
     struct manifest durable, chosen;     /* on disk; on its way there. Not there: !position.known */
     bool distrusted;                     /* a run could not be read: nothing is kept any more */
+    struct manifest_note note;           /* then: why */
     struct buffer scratch;
 };
 
@@ -93,8 +94,11 @@ void dedup_note_whole(struct dedup *dedup);
  * the next table that is frozen is written. What was kept before stays right: its files stay. */
 void dedup_jump_line(struct dedup *dedup);
 bool dedup_is_listed(const struct dedup *dedup, uint64_t number);
-/* A run could not be read: the next start makes them anew. Gives the status back. */
-enum status dedup_distrust(struct dedup *dedup, enum status status);
+/* A run could not be read: the next start makes all of all partitions anew, since nobody has looked at the others, and says
+ * why (may be NULL). Gives the status back. */
+enum status dedup_distrust(struct dedup *dedup, enum status status, const struct failure *why);
+/* In the list's place; if that fails, the list only goes. Errors: of that. */
+enum status dedup_leave_note(struct dedup *dedup, const struct manifest_note *note, struct failure *failure) MUST_USE;
 /* dedup.c: what runs may leave of the pool for the rest to work. */
 uint32_t dedup_chunks_partly_used(const struct dedup *dedup);
 void dedup_run_path(const char *of, uint64_t number, char path[RUN_PATH_BYTES]);

@@ -212,7 +212,7 @@ static enum status merge_begin(struct dedup *dedup, struct failure *failure) {
         merge->writer.replaced[i] = inputs[i];
         status = run_cursor_begin(&merge->cursors[i], &inputs[i]->file, buffer(dedup, BUFFER_CURSORS + i),
                                   dedup->buffer_blocks, failure);
-        if (status != STATUS_OK) (void)dedup_distrust(dedup, status);
+        if (status != STATUS_OK) (void)dedup_distrust(dedup, status, failure);
     }
     return status;
 }
@@ -256,7 +256,7 @@ static enum status merge_step(struct dedup *dedup, struct failure *failure) {
             if (status != STATUS_OK) return status;
         }
         enum status status = run_cursor_next(cursor, failure);
-        if (status != STATUS_OK) return dedup_distrust(dedup, status);
+        if (status != STATUS_OK) return dedup_distrust(dedup, status, failure);
     }
     paid(dedup, STEP_ENTRIES);
     return STATUS_OK;

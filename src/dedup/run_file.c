@@ -4,8 +4,8 @@
 
 enum status run_file_damaged(const struct run_file *run, uint64_t at, const char *what, struct failure *failure) {
     return failure_set(failure, STATUS_CORRUPT,
-                       "%s: %s at byte %llu; nothing is lost, start again and it is made anew from the journal",
-                       run->name.path, what, (unsigned long long)at);
+                       "%s: %s at byte %llu; nothing is lost: a start makes it anew from the journal", run->name.path, what,
+                       (unsigned long long)at);
 }
 
 void run_file_end(const struct run_file *run, uint64_t magic, uint8_t *block) {

@@ -44,6 +44,10 @@ enum status run_file_read_tail(const struct run_file *run, uint64_t first, uint3
 /* Of a whole run. */
 uint64_t run_file_index_blocks(const struct run_file *run);
 uint64_t run_file_filter_blocks(const struct run_file *run);
+/* Reads all of a checked run and compares: each block, the order, the index, and what the footer tells. `blocks`: the
+ * caller's, for `capacity` blocks. */
+enum status run_file_verify(const struct run_file *run, uint8_t *blocks, uint32_t capacity,
+                            struct failure *failure) MUST_USE;
 /* What stands behind a block's content; clears what the content leaves free. `index`: from the first block of entries on. */
 void run_file_seal(const struct run_file *run, uint8_t *block, enum run_block_kind kind, uint64_t index, uint32_t count);
 static inline uint32_t run_block_count(const uint8_t *block) {

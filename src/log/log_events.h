@@ -15,7 +15,7 @@
     X(REPLAYING, "replaying", INFO, "clicks, records", "Once a second while the journal is read back.")                     \
     X(RESTORED, "restored", INFO, "partitions, identities, segments",                                                       \
       "Partitions that go on from their files of identities; segments of the journal that need not be read for it.")        \
-    X(REBUILT, "rebuilt", WARN, "partitions",                                                                               \
+    X(REBUILT, "rebuilt", WARN, "partitions, reason",                                                                       \
       "Files of identities in `dedup/` were of no use; they are made anew, for which the whole journal is read.")           \
     X(TORN_TAIL, "torn_tail", WARN, "file, bytes",                                                                          \
       "The last write before a crash was cut short. It was never acknowledged; its bytes are kept in the file.")            \

@@ -101,14 +101,28 @@ static void note_restored(struct node *node, uint32_t p, const struct failure *w
     }
 }
 
+/* The process before met a damaged block, and nobody knows of the others: then no partition goes on from its files. The
+ * journal is read from its beginning for the one, so it costs little that it is for all. */
+static bool all_files_of_no_use(const struct node *node, struct failure *why) {
+    const struct journal_uuid uuid = journal_uuid(node->journal);
+    for (uint32_t p = 0; p < node->partition_count; p++) {
+        char name[DEDUP_NAME_BYTES];
+        dedup_partition_name(name, p);
+        if (dedup_all_of_no_use(&node->seam.files, name, uuid.at, p, why)) return true;
+    }
+    return false;
+}
+
 static enum status open_partitions(struct node *node, struct failure *failure) {
     node->partitions = memory_allocate_zeroed(node->partition_count, sizeof *node->partitions);
     enum status status = STATUS_OK;
+    struct failure no_use = {0};
+    const struct failure *distrusted = all_files_of_no_use(node, &no_use) ? &no_use : NULL;
     for (uint32_t p = 0; p < node->partition_count; p++) open_partition(node, p);
     for (uint32_t p = 0; p < node->partition_count && status == STATUS_OK; p++) {
         struct failure why = {0};
         char name[DEDUP_FILE_NAME_BYTES];
-        status = aggregator_restore(node->partitions[p].aggregator, &why, failure);
+        status = aggregator_restore(node->partitions[p].aggregator, distrusted, &why, failure);
         if (status != STATUS_OK) return status;
         note_restored(node, p, &why);
         node_dedup_name(name, NODE_RECALCULATION_FILES, p);

@@ -2,12 +2,13 @@
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 
 import pytest
 
-from clicks import count_lines, make_clicks, read_cells
-from server import BINARY, tally
+from clicks import click, count_lines, make_clicks, read_cells
+from server import BINARY, tally, wait_until
 
 FLAGS = ("--lateness", "96h", "--segment-size", "64KiB")
 LINES = [made.log_line() for made in make_clicks(seed=11, count=2000, days=1)]
@@ -244,6 +245,107 @@ def test_a_journal_of_another_version_is_refused_naming_both(server, version):
     assert done.returncode == 3 and f"has format version {version}" in done.stdout and "run the version of tally" in done.stdout
     assert repair(server, "--apply").returncode == 3
     assert files_of(server.data / "journal") == before
+
+
+# --- the files of identities ---
+
+SMALL_MEMORY = ("--dedup-memory", "1MiB", *FLAGS)
+
+
+@pytest.fixture(scope="module")
+def filled_identities(tmp_path_factory):
+    """A data directory whose identities are in files, of a server that was stopped; and what was counted."""
+    from server import Server
+    server = Server(tmp_path_factory.mktemp("identities"))
+    server.start(*SMALL_MEMORY)
+    lines = [click(f"ad{number % 50}", "2017-11-07 10:00:00", user=f"user {number}").log_line() for number in range(60000)]
+    for begin in range(0, len(lines), 1000):
+        wait_until(lambda: server.post_lines(lines[begin:begin + 1000]).status == 200, "room")
+    counted = server.settled()["counted"]
+    server.stop()
+    return server.data, counted
+
+
+@pytest.fixture
+def with_identities(new_server, filled_identities):
+    made = new_server()
+    shutil.copytree(filled_identities[0], made.data)
+    made.counted = filled_identities[1]
+    return made
+
+
+def listed_runs(server, partition):
+    """Those of the partition that its list names: any other is gone after an orderly stop."""
+    content = (server.data / "dedup" / f"p{partition:02}.manifest").read_bytes()
+    assert content.startswith(b"tallylst")
+    [count] = struct.unpack_from("<I", content, 52)
+    numbers = [struct.unpack_from("<Q", content, 56 + 20 * i)[0] for i in range(count)]
+    return [server.data / "dedup" / f"p{partition:02}-{number:012}.run" for number in numbers]
+
+
+def unlocked(files):
+    return {path: content for path, content in files.items() if path.name != "LOCK"}
+
+
+@pytest.mark.every_build
+@pytest.mark.parametrize("where", ["list", "entries", "index", "filter", "footer", "run"])
+def test_repair_finds_damaged_files_of_identities_and_the_next_start_heals_them(with_identities, where):
+    server, victim = with_identities, 2
+    run = listed_runs(server, victim)[0]
+    size = run.stat().st_size
+    entries = struct.unpack_from("<Q", run.read_bytes(), size - 4096 + 48)[0]  # blocks of them
+    place = {"entries": 4096 + 500, "index": (1 + entries) * 4096 + 3, "filter": size - 2 * 4096 + 9, "footer": size - 4000}
+    name = run.name
+    if where == "list":
+        name = f"p{victim:02}.manifest"
+        flip(server.data / "dedup" / name, 60)
+    elif where == "run":
+        run.unlink()
+    else:
+        flip(run, place[where])
+    before = unlocked(files_of(server.data))
+    done = repair(server)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"found: dedup/{name}" in done.stdout and "all is right" not in done.stdout
+    if where in place:
+        assert f"at byte {place[where] // 4096 * 4096};" in done.stdout
+    assert f"the identities of partition {victim} are made anew from the journal by the next start; no click is lost" in done.stdout
+    assert "nothing was changed" in done.stdout and "\nlost:" not in done.stdout
+    assert unlocked(files_of(server.data)) == before
+    done = repair(server, "--apply")
+    assert done.returncode == 0 and f"done: the next start makes the identities of partition {victim} anew" in done.stdout
+    changed = {path.name for path, content in unlocked(files_of(server.data)).items() if before.get(path) != content}
+    assert changed == {f"p{victim:02}.manifest"}
+    done = repair(server)
+    assert done.returncode == 0 and "all is right" in done.stdout
+    assert f"those of partition {victim} wait for a start that makes them anew: dedup/{name}" in done.stdout
+    server.start(*SMALL_MEMORY)
+    [rebuilt] = server.events("rebuilt")
+    assert rebuilt["partitions"] == 1 and rebuilt["reason"].startswith(f"dedup/{name}")
+    assert server.settled()["counted"] == server.counted
+    server.stop()
+    assert repair(server).returncode == 0
+
+
+@pytest.mark.every_build
+def test_repair_takes_a_file_that_no_list_names_for_no_damage(with_identities):
+    server = with_identities
+    (server.data / "dedup" / "p01-000000009999.run").write_bytes(b"half of a run")
+    done = repair(server)
+    assert done.returncode == 0 and "all is right" in done.stdout
+    assert re.search(r"identities: [1-9]\d* files, [1-9]\d* entries, [1-9]\d* bytes are right", done.stdout)
+
+
+def test_repair_finds_the_damage_of_all_partitions_at_once(with_identities):
+    server = with_identities
+    for partition in range(4):
+        for run in listed_runs(server, partition):
+            flip(run, 4096 + 500)
+    done = repair(server, "--apply")
+    assert done.returncode == 0 and done.stdout.count("done: the next start makes") == 4
+    server.start(*SMALL_MEMORY)
+    [rebuilt] = server.events("rebuilt")
+    assert rebuilt["partitions"] == 4 and server.settled()["counted"] == server.counted
 
 
 def test_help_and_completion_list_repair():

@@ -1,4 +1,6 @@
 """Identities in files: a start goes on from them, and makes them anew when they are of no use."""
+import shutil
+
 import pytest
 
 from clicks import click
@@ -24,6 +26,11 @@ def files(server, end):
     return sorted(path for path in (server.data / "dedup").iterdir() if path.name.endswith(end))
 
 
+def lists(server):
+    """Those that are no notes."""
+    return [path for path in files(server, ".manifest") if path.read_bytes().startswith(b"tallylst")]
+
+
 def dedup(server):
     return server.status()["dedup"]
 
@@ -33,7 +40,7 @@ def filled(new_server):
     """Some hundred batches, most of whose identities are in files that are kept."""
     server = new_server().start(*FLAGS)
     send(server, range(200))
-    wait_until(lambda: len(files(server, ".manifest")) == 4, "what is kept of all partitions")
+    wait_until(lambda: len(lists(server)) == 4, "what is kept of all partitions")
     send(server, range(200, 260))
     return server
 
@@ -60,7 +67,7 @@ def test_a_start_goes_on_from_the_files(filled, end_of):
 
 
 @pytest.mark.every_build
-@pytest.mark.parametrize("damage", ["list", "list of another version", "run", "no run", "all of them"])
+@pytest.mark.parametrize("damage", ["list", "list of another version", "no list", "run", "no run", "all of them", "the directory"])
 def test_files_of_no_use_are_made_anew_and_it_is_told(filled, damage):
     totals, export = filled.settled(), filled.export()
     filled.kill()
@@ -73,6 +80,8 @@ def test_files_of_no_use_are_made_anew_and_it_is_told(filled, damage):
         assert content[8:12] == (1).to_bytes(4, "little")
         content = content[:8] + (2).to_bytes(4, "little") + content[12:]
         path.write_bytes(content + crc32c(content).to_bytes(4, "little"))
+    elif damage == "no list":
+        files(filled, ".manifest")[1].unlink()
     elif damage == "run":
         for path in files(filled, ".run"):  # one that no list names may be among them
             content = bytearray(path.read_bytes())
@@ -81,15 +90,21 @@ def test_files_of_no_use_are_made_anew_and_it_is_told(filled, damage):
     elif damage == "no run":
         for path in files(filled, ".run"):
             path.unlink()
-    else:
+    elif damage == "all of them":
         for path in files(filled, ""):
             path.unlink()
+    else:
+        shutil.rmtree(filled.data / "dedup")
     filled.start(*FLAGS)
-    rebuilt = {"list": 1, "list of another version": 1, "run": 4, "no run": 4, "all of them": 0}[damage]
+    rebuilt = 1 if damage in ("list", "list of another version", "no list") else 4
     assert dedup(filled)["partitions_rebuilt"] == rebuilt
-    assert [event["partitions"] for event in filled.events("rebuilt")] == [rebuilt] * (rebuilt > 0)
+    [event] = filled.events("rebuilt")
+    assert event["partitions"] == rebuilt
+    assert event["reason"].startswith("dedup/p01.manifest" if rebuilt == 1 else "dedup/p00"), event["reason"]
+    if damage == "run":
+        assert " at byte " in event["reason"], event["reason"]
     if damage == "list of another version":
-        assert "format version 2, this program knows 1" in filled.events("rebuilt")[0]["message"]
+        assert "format version 2, this program knows 1" in event["message"]
     assert (filled.settled(), filled.export()) == (totals, export)
     send(filled, range(0, 260, 20))
     assert filled.settled()["counted"] == totals["counted"]
@@ -109,7 +124,22 @@ def survives_copies(server):
 
 
 @pytest.mark.every_build
-def test_a_damaged_block_stops_the_server_and_the_next_start_heals_it(filled):
+def test_a_directory_too_small_for_files_says_nothing(new_server):
+    server = new_server().start(*FLAGS)
+    send(server, range(3))
+    totals = server.settled()
+    for _ in range(2):
+        server.kill()
+        server.start(*FLAGS)
+        assert not server.events("rebuilt") and server.settled() == totals
+    server.kill()
+    shutil.rmtree(server.data / "dedup")
+    server.start(*FLAGS)
+    assert not server.events("rebuilt") and server.settled() == totals
+
+
+@pytest.mark.every_build
+def test_damaged_blocks_stop_the_server_once_and_the_next_start_tells_and_heals_all(filled):
     totals = filled.settled()
     filled.stop()
     for path in files(filled, ".run"):
@@ -117,11 +147,15 @@ def test_a_damaged_block_stops_the_server_and_the_next_start_heals_it(filled):
         for block in range(4096, len(content) // 2, 4096):  # of entries, which a start does not read
             content[block + 5] ^= 1
         path.write_bytes(content)
-    left = 5
-    while not survives_copies(filled):
-        [restored] = filled.events("restored")
-        assert restored["partitions"] < left, "what was met is not met again"
-        left = restored["partitions"]
-    assert left < 5
+    assert not survives_copies(filled)
+    [failed] = filled.events("failed")
+    assert survives_copies(filled), "however much is damaged, it stops once"
+    [rebuilt] = filled.events("rebuilt")
+    assert rebuilt["partitions"] == dedup(filled)["partitions_rebuilt"] == 4 and not filled.events("restored")
+    assert " at byte " in rebuilt["reason"] and "dedup/p" in failed["message"], "perhaps of another partition that met its own"
     after = filled.settled()
     assert after["counted"] == totals["counted"] and after["duplicate"] >= totals["duplicate"] + 260 * BATCH
+    filled.stop()
+    filled.start(*FLAGS)
+    [restored] = filled.events("restored")
+    assert restored["partitions"] == 4 and not filled.events("rebuilt")

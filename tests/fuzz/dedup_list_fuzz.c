@@ -1,6 +1,6 @@
-/* dedup_list_fuzz.c: a list of runs of identities made of anything. Twice: as it comes, and with what stands before its
- * figures put right (magic, version, length, checksum), so that they are reached. A list that is accepted is what encoding
- * it makes. */
+/* dedup_list_fuzz.c: a list of runs of identities, or a note in its place, made of anything. As it comes, and as either with
+ * what stands before its figures put right (magic, version, length, checksum), so that they are reached. A list that is
+ * accepted is what encoding it makes. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -24,10 +24,10 @@ static void read_list(const uint8_t *data, size_t size) {
     buffer_fini(&again);
 }
 
-static void put_right(uint8_t *data, size_t size) {
+static void put_right(uint8_t *data, size_t size, const char magic[static 8]) {
     enum { HEAD_BYTES = 16, LOG_AND_PARTITION_BYTES = RUN_LOG_BYTES + 4, CRC_BYTES = 4 };
     if (size < HEAD_BYTES + LOG_AND_PARTITION_BYTES + CRC_BYTES) return;
-    memcpy(data, "tallylst", 8);
+    memcpy(data, magic, 8);
     put_u32(data + 8, MANIFEST_FORMAT_VERSION);
     put_u32(data + 12, (uint32_t)size);
     memcpy(data + HEAD_BYTES, list_log, RUN_LOG_BYTES);
@@ -40,7 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *copy = malloc(size + 1);
     CHECK(copy != NULL);
     if (size > 0) memcpy(copy, data, size);
-    put_right(copy, size);
+    put_right(copy, size, "tallylst");
+    read_list(copy, size);
+    put_right(copy, size, "tallynot");
     read_list(copy, size);
     free(copy);
     return 0;

@@ -20,6 +20,8 @@
 
 enum { CLICKS = 6000, IDENTITIES = 2500, MEMORY = 128 * 1024, TABLE = 2048, HORIZON_MS = 400 * 60 };
 
+static const uint8_t a_log[16];
+
 struct stream_click {
     struct identity identity;
     int64_t time_ms;
@@ -38,6 +40,7 @@ struct process {
     bool chosen;
     uint64_t begun_at; /* where the last process began */
     unsigned restored, rebuilt, kept;
+    struct failure met; /* by the last call that failed */
 };
 
 static int64_t larger(int64_t a, int64_t b) {
@@ -107,7 +110,10 @@ static enum status start(struct process *process, struct failure *why) {
     process->written = process->durable;
     process->chosen = false;
     enum status status = dedup_make_directory(&process->files, NULL);
-    if (status == STATUS_OK) status = dedup_restore(process->dedup, (struct journal_offset){process->durable}, why, NULL);
+    struct failure met = {0};
+    const struct failure *distrusted = dedup_all_of_no_use(&process->files, "p00", a_log, 0, &met) ? &met : NULL;
+    if (status == STATUS_OK)
+        status = dedup_restore(process->dedup, (struct journal_offset){process->durable}, distrusted, why, NULL);
     process->begun_at = process->at;
     process->restored += status == STATUS_OK && process->at > 0;
     process->rebuilt += why->status != STATUS_OK;
@@ -118,7 +124,7 @@ static enum status start(struct process *process, struct failure *why) {
 static enum status judge(struct process *process) {
     const struct stream_click *click = &process->clicks[process->at];
     struct dedup_entry found;
-    enum status status = dedup_find(process->dedup, click->identity, process->d, &found, NULL);
+    enum status status = dedup_find(process->dedup, click->identity, process->d, &found, &process->met);
     if (status == STATUS_OK) {
         assert_true(found.offset.at < process->at);
         assert_int_equal(found.offset.at, click->first);
@@ -126,7 +132,7 @@ static enum status judge(struct process *process) {
         assert_int_equal(click->first, process->at);
         struct dedup_entry entry = {
             .identity = click->identity, .offset = {process->at}, .bound = {larger(click->time_ms, process->w.ms)}};
-        status = dedup_insert(process->dedup, &entry, process->d, NULL);
+        status = dedup_insert(process->dedup, &entry, process->d, &process->met);
     }
     if (status != STATUS_OK) return status;
     process->w.ms = larger(process->w.ms, click->time_ms);
@@ -161,7 +167,7 @@ static enum status do_the_rest(struct process *process) {
         if (status != STATUS_OK) return status;
     }
     if (random_sequence_below(&process->random, 3) > 0) return STATUS_OK;
-    return dedup_step(process->dedup, process->d, &did, NULL);
+    return dedup_step(process->dedup, process->d, &did, &process->met);
 }
 
 static enum status judge_until(struct process *process, uint64_t end) {
@@ -276,10 +282,10 @@ static void damage_anywhere_in_what_was_kept_heals_by_itself(void **state) {
             fake_files_flip(process.fake, path, random_sequence_below(&process.random, size),
                             (uint8_t)(1 << random_sequence_below(&process.random, 8)));
         assert_int_equal(start(&process, &why), STATUS_OK);
-        bool deleted_list = seed % 10 == 0 && strstr(path, ".manifest") != NULL;
         if (process.begun_at == 0) {
             at_start++;
-            assert_true(why.status != STATUS_OK || deleted_list);
+            assert_int_not_equal(why.status, STATUS_OK);
+            assert_non_null(strstr(why.text, path)); /* which file */
         }
         enum status status = judge_until(&process, CLICKS);
         if (status != STATUS_OK) {
@@ -289,6 +295,9 @@ static void damage_anywhere_in_what_was_kept_heals_by_itself(void **state) {
             why = (struct failure){0};
             assert_int_equal(start(&process, &why), STATUS_OK);
             assert_int_equal(process.begun_at, 0);
+            assert_int_equal(why.status, STATUS_CORRUPT);
+            assert_non_null(strstr(why.text, path));
+            assert_non_null(strstr(why.text, " at byte "));
             assert_int_equal(judge_until(&process, CLICKS), STATUS_OK);
         } else {
             never += process.begun_at > 0;
@@ -349,13 +358,13 @@ static void an_owner_that_cannot_go_on_from_there_begins_anew(void **state) {
                                                                .position = position,
                                                                .go_on_from = refuse,
                                                                .table_bytes = TABLE});
-    assert_int_equal(dedup_restore(dedup, (struct journal_offset){CLICKS}, &why, NULL), STATUS_OK);
+    assert_int_equal(dedup_restore(dedup, (struct journal_offset){CLICKS}, NULL, &why, NULL), STATUS_OK);
     assert_int_equal(why.status, STATUS_UNSUPPORTED);
     assert_int_equal(dedup_usage(dedup).runs, 0);
     dedup_destroy(dedup);
     struct paths paths = {0};
     fake_files_each(process.fake, note_path, &paths);
-    assert_int_equal(paths.count, 0);
+    assert_int_equal(paths.count, 1); /* the note of it */
     fake_files_destroy(process.fake);
     free(clicks);
 }
@@ -375,7 +384,7 @@ static void less_memory_than_the_filters_need_begins_anew(void **state) {
                                                                .position = position,
                                                                .go_on_from = go_on_from,
                                                                .owner = &process});
-    assert_int_equal(dedup_restore(dedup, (struct journal_offset){CLICKS}, &why, NULL), STATUS_OK);
+    assert_int_equal(dedup_restore(dedup, (struct journal_offset){CLICKS}, NULL, &why, NULL), STATUS_OK);
     assert_int_equal(dedup_usage(dedup).entries, 0);
     dedup_destroy(dedup);
     fake_files_destroy(process.fake);
@@ -519,6 +528,172 @@ static void what_was_kept_stays_right_when_memory_is_full_of_what_is_forgotten(v
     end(&process);
 }
 
+static void start_well(struct process *process, struct failure *why) {
+    *why = (struct failure){0};
+    assert_int_equal(start(process, why), STATUS_OK);
+}
+
+/* Up to the middle, with a list that a start goes on from. */
+static void begin_with_a_list(struct process *process, const struct stream_click *clicks) {
+    struct failure why;
+    begin(process, 1, clicks);
+    start_well(process, &why);
+    assert_int_equal(judge_until(process, CLICKS / 2), STATUS_OK);
+    assert_true(process->kept > 0);
+    crash(process);
+    start_well(process, &why);
+    assert_true(process->begun_at > 0 && why.status == STATUS_OK);
+    crash(process);
+}
+
+static struct paths paths_of(const struct process *process) {
+    struct paths paths = {0};
+    fake_files_each(process->fake, note_path, &paths);
+    return paths;
+}
+
+/* All blocks of entries of all runs; a start reads none of them. */
+static void damage_the_entries(struct process *process) {
+    struct paths paths = paths_of(process);
+    for (unsigned i = 0; i < paths.count; i++) {
+        if (strstr(paths.at[i], ".run") == NULL) continue;
+        uint64_t size = fake_files_content(process->fake, paths.at[i]).len;
+        for (uint64_t at = 4096; at + 3 * 4096 < size; at += 4096) fake_files_flip(process->fake, paths.at[i], at + 5, 1);
+    }
+}
+
+static void why_all_is_read_again_is_told_until_something_is_kept(void **state) {
+    (void)state;
+    struct stream_click *clicks = make_stream(7);
+    struct process process;
+    struct failure first, why;
+    begin_with_a_list(&process, clicks);
+    damage_the_entries(&process);
+    start_well(&process, &why);
+    assert_int_equal(judge_until(&process, CLICKS), STATUS_CORRUPT);
+    crash(&process);
+    start_well(&process, &first);
+    assert_int_equal(process.begun_at, 0);
+    assert_non_null(strstr(first.text, " at byte "));
+    for (int i = 0; i < 3; i++) {
+        crash(&process); /* before it has read anything */
+        start_well(&process, &why);
+        assert_int_equal(process.begun_at, 0);
+        assert_string_equal(why.text, first.text);
+    }
+    process.kept = 0;
+    for (uint64_t at = 0; process.kept == 0 && at < CLICKS; at += 10) assert_int_equal(judge_until(&process, at), STATUS_OK);
+    crash(&process);
+    start_well(&process, &why);
+    assert_true(process.begun_at > 0);
+    assert_int_equal(why.status, STATUS_OK);
+    end(&process);
+    free(clicks);
+}
+
+static void files_that_were_removed_are_told(void **state) {
+    (void)state;
+    struct stream_click *clicks = make_stream(8);
+    struct process process;
+    struct failure why;
+    begin_with_a_list(&process, clicks);
+    struct paths paths = paths_of(&process);
+    for (unsigned i = 0; i < paths.count; i++) fake_files_delete(process.fake, paths.at[i]);
+    for (int i = 0; i < 2; i++) {
+        start_well(&process, &why);
+        assert_int_equal(process.begun_at, 0);
+        assert_non_null(strstr(why.text, "dedup/p00.manifest is missing"));
+        if (i == 0) crash(&process);
+    }
+    assert_int_equal(judge_until(&process, CLICKS), STATUS_OK);
+    end(&process);
+    free(clicks);
+}
+
+/* Little was counted, or much of few identities: nothing was ever kept, and no start complains of it. */
+static void what_was_never_kept_is_not_missed(void **state) {
+    (void)state;
+    enum { LITTLE = TABLE / 32 };
+    struct stream_click *clicks = make_stream(9);
+    struct process process;
+    struct failure why;
+    begin(&process, 1, clicks);
+    start_well(&process, &why);
+    for (int i = 0; i < 3; i++) {
+        struct paths paths = paths_of(&process);
+        if (i == 2) fake_files_delete(process.fake, paths.at[0]); /* the note, even */
+        crash(&process);
+        process.durable = process.written = LITTLE;
+        start_well(&process, &why);
+        assert_int_equal(why.status, STATUS_OK);
+    }
+    crash(&process);
+    process.durable = process.written = CLICKS; /* copies, all of them */
+    start_well(&process, &why);
+    assert_int_equal(why.status, STATUS_OK);
+    end(&process);
+    free(clicks);
+}
+
+static void what_another_partition_met_makes_all_of_no_use(void **state) {
+    (void)state;
+    struct stream_click *clicks = make_stream(10);
+    struct process process;
+    struct failure why = {0}, met = {0};
+    begin_with_a_list(&process, clicks);
+    (void)failure_set(&met, STATUS_CORRUPT, "dedup/p09-000000000001.run: damage at byte 4096");
+    struct dedup *dedup = dedup_create(&(struct dedup_options){.memory_bytes = MEMORY,
+                                                               .files = &process.files,
+                                                               .name = "p00",
+                                                               .position = position,
+                                                               .go_on_from = go_on_from,
+                                                               .owner = &process,
+                                                               .table_bytes = TABLE});
+    process.at = 0;
+    assert_int_equal(dedup_restore(dedup, (struct journal_offset){CLICKS}, &met, &why, NULL), STATUS_OK);
+    assert_string_equal(why.text, met.text);
+    assert_int_equal(process.at, 0);
+    assert_int_equal(dedup_usage(dedup).runs, 0);
+    dedup_destroy(dedup);
+    assert_int_equal(paths_of(&process).count, 1);
+    assert_true(dedup_all_of_no_use(&process.files, "p00", a_log, 0, &why)); /* also after a crash before all know */
+    fake_files_destroy(process.fake);
+    free(clicks);
+}
+
+static void a_note_that_cannot_be_written_leaves_no_list(void **state) {
+    (void)state;
+    struct stream_click *clicks = make_stream(11);
+    struct process process;
+    struct failure why;
+    for (int call = FAKE_OPEN; call <= FAKE_RENAME; call++) {
+        if (call != FAKE_WRITE && call != FAKE_SYNC && call != FAKE_RENAME) continue;
+        begin_with_a_list(&process, clicks);
+        damage_the_entries(&process);
+        start_well(&process, &why);
+        enum status status = STATUS_OK;
+        while (status == STATUS_OK && process.at < process.durable) {
+            fake_files_heal(process.fake);
+            fake_files_fail(process.fake, (enum fake_call)call, 1, true, STATUS_NO_SPACE);
+            status = judge(&process);
+        }
+        if (status == STATUS_OK) { /* what comes next meets it */
+            fake_files_heal(process.fake);
+            status = judge_until(&process, CLICKS);
+        }
+        fake_files_heal(process.fake);
+        crash(&process);
+        start_well(&process, &why);
+        if (status == STATUS_CORRUPT) {
+            assert_int_equal(process.begun_at, 0);
+            assert_int_not_equal(why.status, STATUS_OK);
+        }
+        assert_int_equal(judge_until(&process, CLICKS), STATUS_OK);
+        end(&process);
+    }
+    free(clicks);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_at_any_call_of_the_disk_changes_no_verdict),
@@ -531,6 +706,11 @@ int main(void) {
         cmocka_unit_test(nothing_is_kept_beyond_what_the_store_holds),
         cmocka_unit_test(a_run_that_is_forgotten_stays_as_long_as_a_start_would_need_it),
         cmocka_unit_test(what_was_kept_stays_right_when_memory_is_full_of_what_is_forgotten),
+        cmocka_unit_test(why_all_is_read_again_is_told_until_something_is_kept),
+        cmocka_unit_test(files_that_were_removed_are_told),
+        cmocka_unit_test(what_was_never_kept_is_not_missed),
+        cmocka_unit_test(what_another_partition_met_makes_all_of_no_use),
+        cmocka_unit_test(a_note_that_cannot_be_written_leaves_no_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
