@@ -31,6 +31,14 @@ def was_injected(directory):
     return "INJECTED" in (directory / "strace.log").read_text(errors="replace")
 
 
+def dedup_paths(data, partitions, numbers=400):
+    """Of files of identities that a test may come to: lists and runs. As they are, and as they are named where the directory
+    is given besides."""
+    names = [f"p{p:02}{end}" for p in range(partitions)
+             for end in (".manifest", ".manifest.new", *(f"-{number:012}.run" for number in range(1, numbers)))]
+    return [data / "dedup"] + [folder / name for name in names for folder in (data / "dedup", pathlib.Path("dedup"))]
+
+
 # --- clocks ---
 
 LIBFAKETIME = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))

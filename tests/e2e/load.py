@@ -183,9 +183,10 @@ class Trial:
     """A server under load that is launched with one fault after another. After each it comes up with all that was
     acknowledged, and in the end everything is exact."""
 
-    def __init__(self, server, flags, name):
+    def __init__(self, server, flags, name, size=20):
         self.server, self.flags = server, flags
-        self.load = Load(name, server.port, of_now(), senders=3, size=20, pause=0.02)
+        self.load = Load(name, server.port, of_now(), senders=3, size=size, pause=0.02)
+        self.restored = 0  # partitions that went on from their files of identities
 
     def __enter__(self):
         self.server.start(*self.flags)
@@ -209,7 +210,9 @@ class Trial:
     def recover(self):
         acknowledged = self.load.acknowledged()
         self.server.start(*self.flags)
-        assert self.server.totals()["accepted"] >= acknowledged
+        status = self.server.status()
+        assert status["totals"]["accepted"] >= acknowledged
+        self.restored += status["dedup"]["partitions_restored"]
         self.server.kill()
 
     def finish(self):

@@ -1,11 +1,11 @@
-"""A failing disk, by strace: the Nth write, sync, rename, open of the journal or of the store fails, once or for good. The
-server stops with the reason; what was acknowledged is there when it is started again, and each click is counted once."""
+"""A failing disk, by strace: the Nth write, sync, rename, open of the journal, of the store or of the files of identities
+fails, once or for good. The server stops with the reason; what was acknowledged is there when it is started again, and each click is counted once."""
 import collections
 import pathlib
 
 import pytest
 
-from faults import strace, was_injected
+from faults import dedup_paths, strace, was_injected
 from load import Trial
 from server import free_port
 
@@ -26,6 +26,17 @@ STORE = [
     ("fsync", EIO, (1, 2, 5), range(1, 10)), ("rename", EIO, (1, 2), range(1, 5)), ("openat", EIO, (1, 5, 9), range(1, 20)),
     ("unlink", EIO, (1,), range(1, 5)), ("pread64", EIO, (1, 2), range(1, 20)),
 ]
+# Runs of identities and lists of them. What fails while they are read at a start makes it do without them; and a list that is
+# not there need not be removed. No run of such a small memory is so large that it is removed in parts (ftruncate).
+DEDUP = [
+    ("pwrite64", EIO, (1, 2, 30), range(1, 120, 3)), ("pwrite64", ENOSPC, (1, 20), range(1, 120, 3)),
+    ("fdatasync", EIO, (1, 2, 3), range(1, 12)), ("fdatasync", ENOSPC, (1, 4), range(1, 12)),
+    ("fsync", EIO, (1, 2, 3), range(1, 12)), ("renameat", EIO, (1, 2), range(1, 5)), ("renameat", ENOSPC, (1,), range(1, 5)),
+    ("openat", EIO, (1, 2, 5), range(1, 24)), ("openat", ENOSPC, (3,), range(1, 12)),
+    ("unlinkat", EIO, (1, 2, 4), range(1, 8)), ("pread64", EIO, (1, 4, 20, 60), range(1, 120, 3)),
+]
+PASSED_OVER = ("openat", "pread64", "unlinkat")
+DEDUP_FLAGS = (*FLAGS, "--dedup-memory", "1MiB", "--partitions", "1")
 
 
 def journal_paths(data):
@@ -71,7 +82,39 @@ def test_a_failing_disk_stops_the_server_and_costs_nothing_acknowledged(new_serv
                 met[call, error] += 1
             trial.recover()
         trial.finish()
-    print(f"{part}: stopped with the reason {met.total()} times: {dict(met)}; went on: {dict(went_on)}; "
-          f"never came so far: {dict(never)}")
+    report(part, met, went_on, never)
     assert part == "store" or not went_on, "a failure of the journal may never be passed over"
     assert {call for call, _ in met} >= {call for call, *_ in table} - {"unlink"}
+
+
+def report(part, met, went_on, never):
+    print(f"{part}: stopped with the reason {met.total()} times: {dict(met)}; went on: {dict(went_on)}; "
+          f"never came so far: {dict(never)}")
+
+
+@pytest.mark.parametrize("soak", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["some", "all"])
+def test_a_failing_disk_of_identities_stops_the_server_or_has_them_made_anew(new_server, soak):
+    met, went_on, never = collections.Counter(), collections.Counter(), collections.Counter()
+    restored = rebuilt = 0
+    for number, row in enumerate(DEDUP):  # a server for each: its memory holds all that is sent meanwhile
+        with Trial(new_server(port=free_port()), DEDUP_FLAGS, f"identities-{number}", size=100) as trial:
+            server = trial.server
+            for call, (error, words), when in faults([row], soak):
+                code = trial.meet(strace(server.directory, call, f"error={error}", when, dedup_paths(server.data, partitions=1)))
+                if code is None:
+                    (went_on if was_injected(server.directory) else never)[call, error, when] += 1
+                else:
+                    assert code == 1, (call, error, when, code, server.log())
+                    assert was_injected(server.directory)
+                    last = server.events()[-1]
+                    assert last["event"] == "failed" and "dedup" in last["message"] and words in last["message"], server.log()
+                    met[call, error] += 1
+                rebuilt += len(server.events("rebuilt"))
+                trial.recover()
+            trial.finish()
+            restored += trial.restored
+    report("identities", met, went_on, never)
+    print(f"{restored} starts went on from them; under a fault, {rebuilt} had them made anew")
+    assert not [call for call, *_ in went_on if call not in PASSED_OVER], "a failure to write them may never be passed over"
+    assert {call for call, _ in met} >= {call for call, *_ in DEDUP}
+    assert restored > 0 and rebuilt > 0

@@ -11,7 +11,9 @@ from load import Load, assert_exact, make_filters, of_now
 from server import free_port, wait_until
 
 CUTS, CUTS_SOAK = 12, 201
-FLAGS = ("--checkpoint-interval", "100ms", "--flush-interval", "100ms", "--segment-size", "64KiB")
+# With so little memory identities are in files after some thousand clicks.
+FLAGS = ("--checkpoint-interval", "100ms", "--flush-interval", "100ms", "--segment-size", "64KiB", "--dedup-memory", "1MiB",
+         "--partitions", "2")
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(new_server, disk, cuts)
     chance = random.Random(cuts)
     server = new_server(port=free_port())
     server.data = disk.path / "data"
-    load = Load("power", server.port, of_now(), senders=3, size=20, pause=0.02)
-    cut = collections.Counter()
+    load = Load("power", server.port, of_now(), senders=3, size=100, pause=0.02)
+    cut, identities = collections.Counter(), collections.Counter()
     server.start(*FLAGS)
     make_filters(server)
     load.start()
@@ -51,11 +53,15 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(new_server, disk, cuts)
             acknowledged = load.acknowledged()
             disk.power_on()
             server.start(*FLAGS)
-            assert server.totals()["accepted"] >= acknowledged
+            status = server.status()
+            assert status["totals"]["accepted"] >= acknowledged
+            identities.update({name: status["dedup"][name] for name in ("partitions_restored", "partitions_rebuilt")})
         load.finish()
     finally:
         load.end()
-    print(f"{cut.total()} power cuts: {dict(cut)}; {len(server.journal_files('*.torn'))} torn tails; {len(load.clicks())} clicks")
+    print(f"{cut.total()} power cuts: {dict(cut)}; {len(server.journal_files('*.torn'))} torn tails; {len(load.clicks())} clicks; "
+          f"of two partitions a start: {dict(identities)}")
+    assert identities["partitions_restored"] > 0, "a start went on from files of identities"
     assert_exact(server, load.clicks(), filtered=True)
     # A disk that goes while the machine runs on: the next tick meets it, and the server says why it ends.
     disk.cut_power("not flushed")

@@ -9,12 +9,13 @@ import time
 
 import pytest
 
-from faults import strace
+from faults import dedup_paths, strace
 from load import Load, Trial, assert_exact, make_filters, of_a_day, of_now
 from server import free_port, wait_until
 
-KILLS, KILLS_SOAK = 67, 670  # of each of the three lanes
+KILLS, KILLS_SOAK = 50, 503  # of each of the four lanes
 QUICK = ("--checkpoint-interval", "100ms", "--flush-interval", "100ms")
+IN_FILES = ("--dedup-memory", "1MiB")  # identities, after some thousand clicks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Lane:
     name: str
     time_of: object
     flags: tuple
+    size: int = 20  # clicks of a batch, at most
 
 
 LANES = [
     Lane("live, checkpoints and new segments all the time", of_now(), (*QUICK, "--segment-size", "64KiB")),
     Lane("a day of the past, one partition", of_a_day, (*QUICK, "--lateness", "96h", "--partitions", "1")),
     Lane("live, all is read back at each start", of_now(), ("--segment-size", "256KiB", "--partitions", "7")),
+    Lane("live, identities in files", of_now(), (*QUICK, *IN_FILES, "--segment-size", "64KiB", "--partitions", "2"), size=100),
 ]
 
 
@@ -42,8 +45,9 @@ class Storm:
     def __init__(self, server, lane, kills):
         self.server, self.lane, self.kills = server, lane, kills
         self.chance = random.Random(lane.name)
-        self.load = Load(lane.name.replace(" ", "-"), server.port, lane.time_of, senders=3, size=20, pause=0.02)
+        self.load = Load(lane.name.replace(" ", "-"), server.port, lane.time_of, senders=3, size=lane.size, pause=0.02)
         self.places = collections.Counter()
+        self.identities = collections.Counter()  # of all lives, as far as they were asked: runs, and partitions by starts
         self.start_seconds = 0.0
 
     def run(self):
@@ -71,6 +75,9 @@ class Storm:
             acknowledged = self.load.acknowledged()
             wait_until(lambda: self.load.acknowledged() > acknowledged, "something is acknowledged")
             time.sleep(self.chance.uniform(0, 0.2))
+            dedup = self.server.status()["dedup"]
+            self.identities.update({name: dedup[name] for name in (
+                "runs_written", "runs_merged", "partitions_restored", "partitions_rebuilt")})
         self.server.kill()
         self.places[reached(self.server)] += 1
         if self.chance.random() < 0.05:
@@ -102,6 +109,9 @@ def test_a_storm_of_kills_loses_nothing_and_counts_nothing_twice(new_server, kil
     print(f"{places.total()} kills, where: {dict(places.most_common())}")
     print(f"{sum(len(storm.load.clicks()) for storm in storms)} clicks; answers: {dict(statuses.most_common())}")
     assert places.total() == kills * len(LANES)
+    identities = storms[-1].identities
+    print(f"identities in files: {dict(identities)}")
+    assert identities["runs_written"] > 0 and identities["runs_merged"] > 0 and identities["partitions_restored"] > 0
 
 
 # The calls that change a file, of which the journal makes the first half and the store the second. Each Nth call of each
@@ -110,6 +120,13 @@ CALLS = [("pwrite64", 40), ("fdatasync", 40), ("renameat", 4), ("fallocate", 8),
          ("write", 60), ("fsync", 16), ("rename", 4), ("unlink", 8), ("mkdirat", 1), ("mkdir", 4)]
 PLACES = [(call, number) for call, count in CALLS for number in range(1, count + 1)]
 PLACES_CI = [(call, number) for call, count in CALLS for number in sorted({1, 2, 3, 1 + count // 3, count})[:count]]
+
+
+# The same of calls about files of identities. A run of some thousand is written, synced and listed by each few thousand
+# clicks, and the seventh and the one before it are merged.
+IN_FILES_CALLS = [("pwrite64", 120), ("fdatasync", 12), ("renameat", 5), ("openat", 24), ("fsync", 12), ("unlinkat", 8)]
+IN_FILES_PLACES = [(call, number) for call, count in IN_FILES_CALLS for number in range(1, count + 1)]
+IN_FILES_PLACES_CI = [(call, number) for call, count in IN_FILES_CALLS for number in sorted({1, 2, count // 3})]
 
 
 @pytest.mark.parametrize("places", [PLACES_CI, pytest.param(PLACES, marks=pytest.mark.soak)], ids=["some", "all"])
@@ -125,3 +142,25 @@ def test_a_kill_at_any_system_call_that_changes_a_file_loses_nothing(new_server,
         trial.finish()
     print(f"{reached_places.total()} of {len(places)} kills at a system call: {dict(reached_places)}")
     assert all(reached_places[call] for call, _ in places)
+
+
+@pytest.mark.parametrize("places", [IN_FILES_PLACES_CI, pytest.param(IN_FILES_PLACES, marks=pytest.mark.soak)], ids=["some", "all"])
+def test_a_kill_at_any_system_call_about_files_of_identities_loses_nothing(new_server, places):
+    reached_places = collections.Counter()
+    restored = 0
+    for wanted, _ in IN_FILES_CALLS:  # a server for each kind of call: its memory holds all that is sent meanwhile
+        flags = (*QUICK, *IN_FILES, "--segment-size", "64KiB", "--partitions", "1")
+        with Trial(new_server(port=free_port()), flags, f"aimed-{wanted}", size=100) as trial:
+            paths = dedup_paths(trial.server.data, partitions=1)
+            for call, number in places:
+                if call != wanted:
+                    continue
+                code = trial.meet(strace(trial.server.directory, call, "signal=KILL", number, paths))
+                assert code in (-9, None), trial.server.log()
+                reached_places[call] += code == -9
+                trial.recover()
+            trial.finish()
+            restored += trial.restored
+    print(f"{reached_places.total()} of {len(places)} kills at a call about files of identities: {dict(reached_places)}; "
+          f"{restored} starts went on from them")
+    assert all(reached_places[call] for call, _ in places) and restored > 0
