@@ -48,6 +48,7 @@ static uint64_t stored_cells(const struct view *view, uint32_t atom, struct minu
     for (uint32_t p = 0; p < view->partition_count; p++) counted += view->partitions[p].public.totals.counted;
     uint64_t per_minute = (counted + minutes - 1) / minutes, cells_max = (uint64_t)ads_count(view->ads) * COUNTRIES_OF_AN_AD;
     if (per_minute > cells_max) per_minute = cells_max;
+    CHECK(counted == 0 || per_minute > 0 || cells_max == 0);
     return first < end ? per_minute * (end - first) : 0;
 }
 
@@ -69,6 +70,7 @@ enum status view_rank_afford(const struct view *view, const struct selection *se
     add_unsliced(view, selection, (struct minute_range){sliced.to, to}, &cost);
     if (sliced.from.index < sliced.to.index)
         cost.memory += slices_plan(view->slices, selection, sliced.from, sliced.to).entries;
+    CHECK(max > 0 && cost.stored <= UINT64_MAX / STORED_COST);
     if (cost.memory <= max && cost.stored <= (max - cost.memory) / STORED_COST) return STATUS_OK;
     if (cost.stored == 0)
         return failure_set(failure, STATUS_FULL,
