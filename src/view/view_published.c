@@ -140,6 +140,7 @@ static enum status write_ranking(struct view *view, const struct ranking_key *ke
  * only with the content. First the store, then the note, so that what is noted is there. */
 static enum status keep_ranking(struct view *view, struct ranking_offer *made, struct failure *failure) {
     struct ranking kept, *ranking = &made->ranking;
+    CHECK(ranking->count <= PUBLISHED_ADS_MAX);
     enum status status = read_ranking(view, &made->key, &kept, failure);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
     bool same = status == STATUS_OK && ranking_equal(&kept, ranking);
@@ -149,8 +150,15 @@ static enum status keep_ranking(struct view *view, struct ranking_offer *made, s
                            "the store has a ranking of version %" PRIu64 ", but the journal makes only %" PRIu64
                            ": it is of another journal, or the disk lost what was synced; remove store/",
                            kept.version, view->version);
+    /* I7: sealed counts never change. What was lost and not missed at the start may be passed by newer versions since. */
+    if (status == STATUS_OK && !same && kept.final && kept.from.index == ranking->from.index)
+        return failure_set(
+            failure, STATUS_CORRUPT,
+            "the store has a final ranking of version %" PRIu64
+            ", but the journal makes another one: it is of another journal, or the disk lost what was synced; "
+            "remove store/",
+            kept.version);
     if (status == STATUS_OK && !same) {
-        CHECK(!kept.final || kept.from.index != ranking->from.index); /* I7: sealed counts never change */
         CHECK(kept.amended < UINT64_MAX && ranking->version >= kept.version);
         ranking->amended = kept.amended + 1;
     }

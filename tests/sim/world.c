@@ -272,6 +272,17 @@ static void end_of_treachery(struct world *world) {
     world->treachery = 0; /* nothing more is destroyed */
     world_cut_power(world);
     world_reopen(world);
+    /* A ranking that was kept of clicks that are lost since is met when it is made anew. */
+    unsigned steps = 0, idle = 0;
+    while (fine(world) && !world->journal_lost && idle < 200 && steps++ < 100000 && world->node != NULL &&
+           node_phase(world->node) != NODE_FAILED)
+        idle = world_step_node(world, world->node) ? 0 : idle + 1;
+    if (!fine(world) || world->node == NULL || node_phase(world->node) != NODE_FAILED) return;
+    check_reason(world);
+    world->coverage->stores_refused += strstr(node_failure(world->node)->text, "remove store/") != NULL;
+    world_kill(world);
+    world_wipe_store(world);
+    world_reopen(world);
 }
 
 bool world_run(struct world *world) {

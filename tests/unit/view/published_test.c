@@ -557,6 +557,24 @@ static void which_rankings_are_kept_follows_window_filter_and_watermark(void **s
     end(bench);
 }
 
+/* A disk that lied about a sync: the journal has lost a click, and has grown again since. */
+static void a_final_ranking_of_clicks_that_are_lost_is_damage(void **state) {
+    (void)state;
+    struct bench *bench = begin(1, 1 << 24);
+    struct failure failure = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t p = 0; p < PARTITIONS; p++) click(bench, p, 1, FIRST, FIRST + 40);
+    publish(bench, true, SIZE_MAX);
+    assert_true(kept_now(bench, 0, 1, FIRST + 1).final);
+    bench->step_count--;
+    restart(bench, false);
+    click(bench, 1, 2, FIRST + 41, FIRST + 41);
+    while (status == STATUS_OK) status = view_publish_ranking(bench->view, true, &failure);
+    assert_int_equal(status, STATUS_CORRUPT);
+    assert_non_null(strstr(failure.text, "remove store/"));
+    end(bench);
+}
+
 static void a_full_disk_is_reported_and_changes_no_answer(void **state) {
     (void)state;
     struct bench *bench = begin(1, 1 << 24);
@@ -579,6 +597,7 @@ int main(void) {
         cmocka_unit_test(answers_are_exact_where_memory_does_not_hold_the_range),
         cmocka_unit_test(a_late_click_amends_with_a_higher_version_and_a_sealed_ranking_becomes_final),
         cmocka_unit_test(which_rankings_are_kept_follows_window_filter_and_watermark),
+        cmocka_unit_test(a_final_ranking_of_clicks_that_are_lost_is_damage),
         cmocka_unit_test(a_full_disk_is_reported_and_changes_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
